@@ -1,0 +1,45 @@
+# The same commands everywhere: on a laptop, in CI, in the docs. `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PORT ?= 8000
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help song serve test test-model check bench clean
+
+help: ## list these commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 15) else "Python 3.11 to 3.14 is needed, this is " + sys.version.split()[0] + "; name one: make PYTHON=python3.12 ...")'
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.default: $(BIN)/python pyproject.toml constraints.txt
+	@echo "installing into $(VENV) (about a minute, once)"
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.default
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
+	@touch $@
+
+song: $(VENV)/.default ## one song through the whole endpoint, into outputs/ (CAPTION= LYRICS= DURATION= SEED=)
+	@$(BIN)/python -m acestep_serverless.assembly.song
+
+serve: $(VENV)/.default ## the endpoint on this machine (PORT=8000)
+	@$(BIN)/acestep-serverless serve --port $(PORT)
+
+test: $(VENV)/.test ## everything the default install can run
+	@$(BIN)/python -m pytest
+
+check: $(VENV)/.test ## formatting, lint, strict types
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+bench: $(VENV)/.test ## benchmarks, each with its ratio to a limit or a peer
+	@$(BIN)/python -m bench
+
+clean: ## remove the environment and what the commands made
+	@rm -rf $(VENV) outputs data .pytest_cache .mypy_cache .ruff_cache
