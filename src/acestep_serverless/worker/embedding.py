@@ -1,0 +1,58 @@
+"""Which songs travel inside the output as base64, and which are skipped with a reason?"""
+
+import asyncio
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from acestep_serverless.contract.music_output import (
+    FILE_TOO_LARGE,
+    RESPONSE_TOO_LARGE,
+    SongResult,
+    embedded_audio,
+    embedded_bytes,
+    json_bytes,
+    skipped_audio,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveredSong:
+    """A song that has its place: what the caller is told of it, and the file it can still be read from."""
+
+    result: SongResult
+    path: Path
+
+
+async def embed(
+    songs: Sequence[DeliveredSong], *, largest: int, room: int | None
+) -> list[Mapping[str, object]]:
+    """Return one `audio` entry per song, in order.
+
+    A file of more than `largest` bytes is skipped as "file_too_large". `room` is what the output's limit leaves for the
+    entries, in bytes of JSON (None: no limit): a song that does not fit any more is skipped as "response_too_large". Room
+    for the skipped form of every later song is kept free, so that the whole always fits.
+    """
+    entries: list[Mapping[str, object]] = []
+    reserved = sum(_skipped_bytes(index, song) for index, song in enumerate(songs))
+    for index, song in enumerate(songs):
+        reserved -= _skipped_bytes(index, song)
+        needed = embedded_bytes(index, song.result)
+        if song.result.bytes > largest:
+            entry = skipped_audio(index, song.result, FILE_TOO_LARGE)
+        elif room is not None and needed + reserved > room:
+            entry = skipped_audio(index, song.result, RESPONSE_TOO_LARGE)
+        else:
+            entry = embedded_audio(index, song.result, await asyncio.to_thread(_base64, song.path))
+        room = None if room is None else room - (needed if "base64" in entry else _skipped_bytes(index, song))
+        entries.append(entry)
+    return entries
+
+
+def _skipped_bytes(index: int, song: DeliveredSong) -> int:
+    return json_bytes(skipped_audio(index, song.result, RESPONSE_TOO_LARGE)) + len(", ")
+
+
+def _base64(path: Path) -> str:
+    return base64.b64encode(path.read_bytes()).decode("ascii")
