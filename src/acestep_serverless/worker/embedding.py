@@ -25,14 +25,12 @@ class DeliveredSong:
     path: Path
 
 
-async def embed(
-    songs: Sequence[DeliveredSong], *, largest: int, room: int | None
-) -> list[Mapping[str, object]]:
+async def embed(songs: Sequence[DeliveredSong], *, largest: int, room: int | None) -> list[Mapping[str, object]]:
     """Return one `audio` entry per song, in order.
 
-    A file of more than `largest` bytes is skipped as "file_too_large". `room` is what the output's limit leaves for the
-    entries, in bytes of JSON (None: no limit): a song that does not fit any more is skipped as "response_too_large". Room
-    for the skipped form of every later song is kept free, so that the whole always fits.
+    A file of more than `largest` bytes is skipped as "file_too_large". `room` is what the output's limit leaves for
+    the entries, in bytes of JSON (None: no limit): a song that does not fit any more is skipped as
+    "response_too_large". Room for the skipped form of every later song is kept free, so that the whole always fits.
     """
     entries: list[Mapping[str, object]] = []
     reserved = sum(_skipped_bytes(index, song) for index, song in enumerate(songs))

@@ -11,7 +11,8 @@ Report = Callable[[Mapping[str, object]], None]
 
 @dataclass(frozen=True, slots=True)
 class AudioFile:
-    """One song on this machine's disk until its job ends: `suffix` such as ".mp3", `sha256` hexadecimal, size in bytes."""
+    """One song on this machine's disk until its job ends: `suffix` such as ".mp3", `sha256` hexadecimal, size in
+    bytes."""
 
     path: Path
     suffix: str

@@ -1,0 +1,123 @@
+"""How do finished songs become the job's output? Fetch each file, hand it to its place, describe it, embed it on
+request."""
+
+import asyncio
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from acestep_serverless.client.acestep import AceStepClient, SongItem
+from acestep_serverless.contract.music import MusicInput
+from acestep_serverless.contract.music_output import SongResult, json_bytes, success_output
+from acestep_serverless.errors import TaskFailed
+from acestep_serverless.worker.embedding import DeliveredSong, embed
+from acestep_serverless.worker.generation import Finished
+from acestep_serverless.worker.sink import ArtifactSink, AudioFile
+
+DOWNLOAD_CHUNK = 1 << 20
+"""Bytes asked of `/v1/audio` at a time: what a download holds in memory."""
+
+LARGEST_FILE = 1 << 30
+"""Bytes of one song at most; ten minutes of 48 kHz stereo as 32 bit float are 230 MB."""
+
+OUTPUT_MARGIN = 64
+"""Bytes kept free for what the SDK wraps around an output (`{"output": ...}`)."""
+
+TEXTS_LEFT_OUT = "prompt, lyrics and metas are left out of the results: with them the response would be too large"
+
+_SUFFIXES = {
+    "audio/mpeg": ".mp3",
+    "audio/wav": ".wav",
+    "audio/x-wav": ".wav",
+    "audio/flac": ".flac",
+    "audio/ogg": ".ogg",
+    "audio/opus": ".opus",
+    "audio/aac": ".aac",
+    "audio/mp4": ".m4a",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The output of one job whose task has ended well."""
+
+    job_id: str
+    request: MusicInput
+    finished: Finished
+    acestep: AceStepClient
+    artifacts: ArtifactSink
+
+    async def build(self) -> dict[str, object]:
+        """Deliver every song and return the success payload. Files wait in a temporary folder until it is built."""
+        with tempfile.TemporaryDirectory(prefix="acestep-serverless-") as folder:
+            songs = [await self._deliver(index, item, Path(folder)) for index, item in enumerate(self.finished.items)]
+            return await self._output(songs)
+
+    async def _deliver(self, index: int, item: SongItem, folder: Path) -> DeliveredSong:
+        audio = await self._fetch(index, item, folder)
+        file = await self.artifacts.store(self.job_id, index, audio)
+        return DeliveredSong(_described(index, item, file, audio), audio.path)
+
+    async def _fetch(self, index: int, item: SongItem, folder: Path) -> AudioFile:
+        path = folder / str(index)
+        with await asyncio.to_thread(path.open, "wb") as file:
+            fetched = await self.acestep.download(item.file, file.write, chunk=DOWNLOAD_CHUNK, limit=LARGEST_FILE)
+        if not fetched.bytes:
+            raise TaskFailed(f"the ACE-Step API served an empty file for song {index + 1}")
+        suffix = _SUFFIXES.get(fetched.media_type.partition(";")[0].strip().lower(), ".mp3")
+        return AudioFile(path, suffix, fetched.media_type, fetched.bytes, fetched.sha256)
+
+    async def _output(self, songs: Sequence[DeliveredSong]) -> dict[str, object]:
+        wanted = self.request.return_audio_base64
+        results, warnings = [song.result for song in songs], self._warnings()
+        limit = self.artifacts.output_limit(self.job_id)
+        room = None if limit is None else limit - OUTPUT_MARGIN - self._bytes(results, warnings)
+        if room is not None and room < 0:
+            results = [replace(result, prompt="", lyrics="", metas={}) for result in results]
+            warnings = [*warnings, TEXTS_LEFT_OUT]
+            room += self._bytes([song.result for song in songs], self._warnings()) - self._bytes(results, warnings)
+        audio = await embed(songs, largest=self.request.max_base64_bytes, room=room) if wanted else None
+        return success_output(self.finished.task_id, self.request, results, audio=audio, warnings=warnings)
+
+    def _bytes(self, results: Sequence[SongResult], warnings: Sequence[str]) -> int:
+        bare = success_output(self.finished.task_id, self.request, results, audio=[], warnings=warnings)
+        return json_bytes(bare)
+
+    def _warnings(self) -> list[str]:
+        """Collect what the caller must know, each sentence once: from the engine, from the server, from the sink."""
+        warnings = [warning for item in self.finished.items for warning in item.warnings]
+        asked, made = self.request.batch_size, len(self.finished.items)
+        if made != asked:
+            warnings.append(f"batch_size: {asked} songs were asked for, the ACE-Step server made {made}")
+        if notice := self.artifacts.warning(embedded=self.request.return_audio_base64):
+            warnings.append(notice)
+        return list(dict.fromkeys(warnings))
+
+
+def _described(index: int, item: SongItem, file: str, audio: AudioFile) -> SongResult:
+    return SongResult(
+        file=file,
+        bytes=audio.bytes,
+        sha256=audio.sha256,
+        content_type=audio.media_type,
+        prompt=item.prompt,
+        lyrics=item.lyrics,
+        metas=item.metas,
+        seed=_seed(item.seed_value, index),
+        seconds=_seconds(item.metas.get("duration")),
+        lm_model=item.lm_model,
+        dit_model=item.dit_model,
+        engine=item.engine,
+    )
+
+
+def _seed(seed_value: str, index: int) -> int | None:
+    """Read song `index`'s seed: the server names the seeds of the whole batch in every item, "7,8,9"."""
+    seeds = [text.strip() for text in seed_value.split(",")]
+    chosen = seeds[index] if index < len(seeds) else seeds[0]
+    return int(chosen) if chosen.isdecimal() and len(chosen) <= 20 else None
+
+
+def _seconds(duration: object) -> float | None:
+    return float(duration) if isinstance(duration, int | float) and not isinstance(duration, bool) else None

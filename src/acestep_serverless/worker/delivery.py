@@ -1,0 +1,186 @@
+"""Where do finished songs go? To the gateway, into a folder, or (on Runpod, with no gateway) only into the output."""
+
+import asyncio
+import base64
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote
+
+import httpx
+import structlog
+
+from acestep_serverless.clock import Clock
+from acestep_serverless.contract.music_output import RUNPOD_OUTPUT_BYTES, RUNPOD_SYNC_OUTPUT_BYTES, strict
+from acestep_serverless.contract.worker_protocol import DONE_BODY_LIMIT
+from acestep_serverless.errors import AcestepServerlessError, PeerError
+from acestep_serverless.worker.link import GatewayLink
+from acestep_serverless.worker.patience import Patience, deliver
+from acestep_serverless.worker.sink import AudioFile
+
+UPLOAD_CHUNK = 1 << 18
+"""Bytes read from disk and sent at a time."""
+
+NOWHERE_TO_FETCH = (
+    "this endpoint keeps no files, so `file` cannot be fetched: ask with return_audio_base64 to get the audio itself"
+)
+
+_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_log = structlog.get_logger(__name__)
+
+
+def gateway_client() -> httpx.AsyncClient:
+    """Make a client that goes straight to the gateway, past any proxy of the environment, as the SDK's own requests
+    do."""
+    return httpx.AsyncClient(timeout=httpx.Timeout(60.0, connect=10.0), trust_env=False)
+
+
+@dataclass(slots=True)
+class GatewaySink:
+    """Hands files and results to a gateway over HTTP. `connect` makes the client: it is called once, inside the event
+    loop that delivers, because the Runpod SDK runs two loops one after the other."""
+
+    link: GatewayLink
+    clock: Clock
+    connect: Callable[[], httpx.AsyncClient] = gateway_client
+    patience: Patience = field(default_factory=Patience)
+    _http: httpx.AsyncClient | None = field(default=None, init=False, repr=False)
+
+    def output_limit(self, job_id: str) -> int | None:
+        """Return what the gateway reads of one result, in bytes."""
+        return DONE_BODY_LIMIT
+
+    def warning(self, *, embedded: bool) -> str | None:
+        """Return None: what the gateway stores can be fetched."""
+        return None
+
+    async def store(self, job_id: str, index: int, audio: AudioFile) -> str:
+        """PUT the file with its length and checksum (RFC 9530); return the gateway's `file` value."""
+        url = self.link.artifact_url(job_id, index, audio.suffix)
+        digest = base64.b64encode(bytes.fromhex(audio.sha256)).decode("ascii")
+        headers = {
+            "Content-Type": audio.media_type,
+            "Content-Length": str(audio.bytes),
+            "Content-Digest": f"sha-256=:{digest}:",
+        }
+
+        async def put() -> httpx.Response:
+            return await self._client().put(url, content=_chunks(audio.path), headers=headers)
+
+        response = await deliver(put, what=f"song {index + 1}", patience=self.patience, clock=self.clock)
+        return _stored_file(response, audio)
+
+    async def announce(self, job_id: str, output: Mapping[str, object]) -> bool:
+        """POST a job's result in the SDK's own body shape, with patience; return whether the gateway took it.
+
+        The SDK posts the same once more after the handler has returned; the gateway ignores the repetition.
+        """
+        url, body = self.link.done_url(job_id), result_body(output)
+        headers = {"Content-Type": "application/json"}
+
+        async def post() -> httpx.Response:
+            return await self._client().post(url, content=body, headers=headers)
+
+        try:
+            await deliver(post, what="the result", patience=self.patience, clock=self.clock)
+        except AcestepServerlessError as error:
+            _log.error("the gateway did not take a result", job=job_id, reason=str(error))
+            return False
+        return True
+
+    async def aclose(self) -> None:
+        """Close the connections, if any were made."""
+        if self._http is not None:
+            await self._http.aclose()
+
+    def _client(self) -> httpx.AsyncClient:
+        if self._http is None:
+            self._http = self.connect()
+        return self._http
+
+
+def result_body(output: Mapping[str, object]) -> bytes:
+    """Encode a handler's output as the SDK posts it: `error` beside `output`, which is left out when nothing else is
+    in it."""
+    rest = {name: value for name, value in output.items() if name != "error"}
+    body: dict[str, object] = {"output": rest} if rest else {}
+    if output.get("error"):
+        body["error"] = output["error"]
+    return json.dumps(strict(body), ensure_ascii=False, allow_nan=False).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class InlineSink:
+    """Keeps nothing: on Runpod, without a place for files, audio travels in the output or not at all."""
+
+    def output_limit(self, job_id: str) -> int | None:
+        """Return Runpod's bound on an output: 20 MB for `/runsync` jobs, 10 MB for others."""
+        return RUNPOD_SYNC_OUTPUT_BYTES if job_id.startswith("sync-") else RUNPOD_OUTPUT_BYTES
+
+    def warning(self, *, embedded: bool) -> str | None:
+        """Say that `file` leads nowhere, unless the audio is in the output."""
+        return None if embedded else NOWHERE_TO_FETCH
+
+    async def store(self, job_id: str, index: int, audio: AudioFile) -> str:
+        """Return the guide's `file` value for a name; nothing is kept under it."""
+        return f"/v1/audio?filename={quote(_name(job_id, index, audio), safe='')}"
+
+
+@dataclass(frozen=True, slots=True)
+class FolderSink:
+    """Copies files into a folder on this machine; `file` is the path. Song 1 is `{stem}.mp3`, the next
+    `{stem}-2.mp3`."""
+
+    folder: Path
+    stem: str | None = None
+
+    def output_limit(self, job_id: str) -> int | None:
+        """Return None: nothing bounds an output that stays here."""
+        return None
+
+    def warning(self, *, embedded: bool) -> str | None:
+        """Return None: the path is there."""
+        return None
+
+    async def store(self, job_id: str, index: int, audio: AudioFile) -> str:
+        """Copy the file beside its final name, then rename it: whoever sees the name sees the whole song."""
+        name = _name(job_id, index, audio)
+        if self.stem is not None:
+            name = f"{self.stem}{f'-{index + 1}' if index else ''}{audio.suffix}"
+        return str(await asyncio.to_thread(_copy, audio.path, self.folder / name))
+
+
+def _copy(source: Path, target: Path) -> Path:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = target.with_name(f".{target.name}.part")
+    shutil.copyfile(source, unfinished)
+    return unfinished.replace(target)
+
+
+def _name(job_id: str, index: int, audio: AudioFile) -> str:
+    """Return a file name without path parts, whatever the job's id is made of."""
+    safe = job_id if _SAFE_NAME.fullmatch(job_id) else hashlib.sha256(job_id.encode("utf-8", "replace")).hexdigest()
+    return f"{safe}-{index}{audio.suffix}"
+
+
+async def _chunks(path: Path) -> AsyncIterator[bytes]:
+    with await asyncio.to_thread(path.open, "rb") as file:
+        while chunk := await asyncio.to_thread(file.read, UPLOAD_CHUNK):
+            yield chunk
+
+
+def _stored_file(response: httpx.Response, audio: AudioFile) -> str:
+    try:
+        answer = response.json()
+    except ValueError:
+        answer = None
+    file = answer.get("file") if isinstance(answer, dict) else None
+    if not isinstance(file, str) or not file:
+        raise PeerError("the gateway took a song but did not say where it is")
+    if answer.get("sha256", audio.sha256) != audio.sha256:
+        raise PeerError("the gateway stored a song with another checksum than the worker sent")
+    return file

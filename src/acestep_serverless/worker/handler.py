@@ -1,0 +1,46 @@
+"""How does a job become a finished answer? Check the input, have the ACE-Step API make the songs, deliver every file.
+
+`handle` is the whole handler. It knows neither the Runpod SDK nor where it runs: the SDK's loop, the `generate`
+command and the SDK's local `--test_input` are callers that hand it an ACE-Step client, a place for files, a report
+and a clock.
+"""
+
+from collections.abc import Mapping
+
+import structlog
+
+from acestep_serverless.client.acestep import AceStepClient
+from acestep_serverless.clock import Clock
+from acestep_serverless.contract.music import parse_music_input
+from acestep_serverless.contract.music_output import error_output
+from acestep_serverless.errors import AcestepServerlessError
+from acestep_serverless.worker.answer import Answer
+from acestep_serverless.worker.generation import Generation
+from acestep_serverless.worker.sink import ArtifactSink, Report
+
+_log = structlog.get_logger(__name__)
+
+
+async def handle(
+    job: Mapping[str, object],
+    *,
+    acestep: AceStepClient,
+    artifacts: ArtifactSink,
+    report: Report,
+    clock: Clock,
+) -> dict[str, object]:
+    """Run one job, `{"id": ..., "input": {...}}`, and return the guide's success or error payload.
+
+    Never raises for what a caller, a server or a full disk did wrong: that becomes `{"error": ...}`. Being cancelled
+    ends the ACE-Step task (waiting about a second for it at most) and raises CancelledError again.
+    """
+    job_id = str(job.get("id", "local"))
+    try:
+        request = parse_music_input(job.get("input"))
+        finished = await Generation(request, acestep, report, clock).run()
+        return await Answer(job_id, request, finished, acestep, artifacts).build()
+    except AcestepServerlessError as error:
+        return error_output(str(error))
+    except OSError as error:
+        _log.exception("the job's audio could not be kept on this disk", job=job_id)
+        return error_output(f"the worker could not keep the audio on its disk: {error.strerror or error}")

@@ -1,0 +1,81 @@
+"""What does the SDK call for each job? The handler with its tools opened, its progress posted and its result
+delivered twice.
+
+Twice, because the SDK posts a result only once and drops it when the connection fails.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+import structlog
+
+from acestep_serverless.client.acestep import AceStepClient
+from acestep_serverless.clock import Clock
+from acestep_serverless.contract.music_output import error_output
+from acestep_serverless.logs import redact
+from acestep_serverless.worker.delivery import GatewaySink
+from acestep_serverless.worker.handler import handle
+from acestep_serverless.worker.sink import ArtifactSink
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What a job needs: a client for the ACE-Step API and a place for files."""
+
+    acestep: AceStepClient
+    artifacts: ArtifactSink
+
+
+@dataclass(slots=True)
+class JobHandler:
+    """An `async` callable for the SDK. `open_tools` runs once, before the first job, inside the SDK's own event loop:
+    what belongs to a loop (HTTP clients, a scheduler to start) must not be made earlier."""
+
+    open_tools: Callable[[], Awaitable[Tools]]
+    post_progress: Callable[[dict[str, Any], Any], None]
+    clock: Clock
+    _tools: Tools | None = field(default=None, init=False)
+    _opening: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+
+    async def __call__(self, job: dict[str, Any]) -> dict[str, object]:
+        """Handle one job; the result is at the gateway before this returns, where there is a gateway."""
+        tools = await self._open()
+        output = await self._output(job, tools)
+        if isinstance(tools.artifacts, GatewaySink):
+            await tools.artifacts.announce(str(job["id"]), output)
+        return output
+
+    async def _open(self) -> Tools:
+        async with self._opening:
+            if self._tools is None:
+                self._tools = await self.open_tools()
+            return self._tools
+
+    async def _output(self, job: dict[str, Any], tools: Tools) -> dict[str, object]:
+        def report(progress: Mapping[str, object]) -> None:
+            self.post_progress(job, progress)
+
+        try:
+            return await handle(job, acestep=tools.acestep, artifacts=tools.artifacts, report=report, clock=self.clock)
+        except Exception as error:
+            # Raised on, the SDK would post the whole traceback, with this machine's paths, to the caller.
+            _log.exception("the handler failed unexpectedly", job=job.get("id"))
+            return error_output(f"the worker failed unexpectedly: {type(error).__name__}: {redact(str(error))[:500]}")
+
+
+def job_handler(
+    sdk: ModuleType, open_tools: Callable[[], Awaitable[Tools]], *, environ: Mapping[str, str], clock: Clock
+) -> JobHandler:
+    """Build the handler for a loaded SDK. Without a result URL (`--test_input`) progress has nowhere to go and is
+    dropped."""
+    has_gateway = "RUNPOD_WEBHOOK_POST_OUTPUT" in environ
+    return JobHandler(open_tools, sdk.serverless.progress_update if has_gateway else _drop_progress, clock)
+
+
+def _drop_progress(_job: dict[str, Any], _progress: object) -> None:
+    return None
