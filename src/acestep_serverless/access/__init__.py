@@ -1,0 +1,1 @@
+"""Who may do what? Keys and tokens are compared here, in constant time, and nowhere else."""

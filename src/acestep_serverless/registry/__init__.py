@@ -1,0 +1,1 @@
+"""Which endpoints exist, which keys open them, and which workers have been seen?"""

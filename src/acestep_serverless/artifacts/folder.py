@@ -1,0 +1,67 @@
+"""How does a file come into the house? Received beside its place, measured, checked, then renamed: whole or not at all."""
+
+import asyncio
+import hashlib
+import os
+import tempfile
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from acestep_serverless.errors import TooLarge
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A file that has arrived but has no name yet: where it lies, its size in bytes, its SHA-256 in hexadecimal."""
+
+    path: Path
+    bytes: int
+    sha256: str
+
+
+class ArtifactFolder:
+    """Files by name below one folder, spread over 16 subfolders by the name's first letter (names are hexadecimal)."""
+
+    def __init__(self, root: Path, *, limit_bytes: int) -> None:
+        self._root, self._limit = root, limit_bytes
+        self._incoming = root / "incoming"
+
+    def prepare(self) -> None:
+        """Make the folder and clear what a former process had half received."""
+        self._incoming.mkdir(parents=True, exist_ok=True)
+        for leftover in self._incoming.iterdir():
+            leftover.unlink()
+
+    def path(self, name: str) -> Path:
+        """Say where a file of this name lies; `name` comes from a row, never from a request."""
+        return self._root / name[0] / name
+
+    async def receive(self, chunks: AsyncIterator[bytes]) -> Received:
+        """Write an upload to disk, synchronised. Raises TooLarge past the limit, leaving nothing."""
+        handle, temporary = tempfile.mkstemp(dir=self._incoming)
+        path, hasher, size = Path(temporary), hashlib.sha256(), 0
+        try:
+            with os.fdopen(handle, "wb") as file:
+                async for chunk in chunks:
+                    size += len(chunk)
+                    if size > self._limit:
+                        raise TooLarge(f"the file is larger than the limit of {self._limit} bytes for one artifact")
+                    hasher.update(chunk)
+                    file.write(chunk)
+                file.flush()
+                await asyncio.to_thread(os.fsync, file.fileno())
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        return Received(path, size, hasher.hexdigest())
+
+    def keep(self, received: Received, name: str) -> None:
+        """Give a received file its name, replacing an earlier one at once."""
+        target = self.path(name)
+        target.parent.mkdir(exist_ok=True)
+        received.path.replace(target)
+
+    def remove(self, name: str) -> None:
+        """Delete a file; one that is not there is as good as deleted."""
+        self.path(name).unlink(missing_ok=True)

@@ -1,0 +1,108 @@
+"""Which file is which? The shelf pairs rows and files: put under a lease, found by name, gone with the job."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
+
+from acestep_serverless.artifacts.folder import ArtifactFolder, Received
+from acestep_serverless.clock import Clock
+from acestep_serverless.database.database import Database
+from acestep_serverless.database.tables import ARTIFACTS
+from acestep_serverless.errors import FieldProblem, InputError, NotFound
+
+Guard = Callable[[sa.Connection], None]
+"""Raises, inside the transaction that files an artifact, when its sender may not (lost its lease)."""
+
+SUFFIXES = {"mp3": "audio/mpeg", "wav": "audio/wav", "flac": "audio/flac", "opus": "audio/ogg", "aac": "audio/aac"}
+"""What may be filed: file suffix and media type."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a file belongs: the song at `position` (from 0) of a job of an endpoint."""
+
+    endpoint_id: str
+    job_id: str
+    position: int
+    suffix: str
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A filed audio file."""
+
+    name: str
+    endpoint_id: str
+    media_type: str
+    bytes: int
+    sha256: str
+    path: Path
+
+
+class Shelf:
+    """Rows and files together; `new_name` makes at least 128 random bits as URL-safe text."""
+
+    def __init__(self, database: Database, folder: ArtifactFolder, clock: Clock, new_name: Callable[[], str]) -> None:
+        self._database, self._folder, self._clock, self._new_name = database, folder, clock, new_name
+
+    async def put(self, place: Place, chunks: AsyncIterator[bytes], sha256: str | None, guard: Guard) -> Artifact:
+        """File an upload. The same place keeps its name, so a repeated PUT changes nothing. Raises InputError, TooLarge, or what guard raises."""
+        received = await self._folder.receive(chunks)
+        try:
+            if sha256 is not None and sha256 != received.sha256:
+                problem = FieldProblem("Content-Digest", f"sha-256 {received.sha256} received", f"announced {sha256}")
+                raise InputError([problem])
+            return await self._database.write(lambda connection: self._file(connection, place, received, guard))
+        finally:
+            received.path.unlink(missing_ok=True)
+
+    def _file(self, connection: sa.Connection, place: Place, received: Received, guard: Guard) -> Artifact:
+        guard(connection)
+        row = {
+            "name": f"{self._new_name()}.{place.suffix}",
+            "endpoint_id": place.endpoint_id,
+            "job_id": place.job_id,
+            "position": place.position,
+            "media_type": SUFFIXES[place.suffix],
+            "bytes": received.bytes,
+            "sha256": received.sha256,
+            "created_at": self._clock.now_ms(),
+        }
+        measured = {key: row[key] for key in ("media_type", "bytes", "sha256", "created_at")}
+        statement = (
+            insert(ARTIFACTS)
+            .values(**row)
+            .on_conflict_do_update(index_elements=["job_id", "position"], set_=measured)
+            .returning(ARTIFACTS.c.name)
+        )
+        name = str(connection.execute(statement).scalar_one())
+        # Renamed under the same lock that checked the lease: a sender that has lost it can never overwrite its successor.
+        self._folder.keep(received, name)
+        return Artifact(
+            name, place.endpoint_id, str(row["media_type"]), received.bytes, received.sha256, self._folder.path(name)
+        )
+
+    def find(self, name: str, endpoints: frozenset[str]) -> Artifact:
+        """Find a file by name among these endpoints. Raises NotFound, the same for a foreign endpoint's file."""
+        query = sa.select(ARTIFACTS).where(ARTIFACTS.c.name == name, ARTIFACTS.c.endpoint_id.in_(endpoints))
+        row = self._database.read(lambda connection: connection.execute(query).first())
+        if row is None:
+            raise NotFound("there is no such audio file; files are deleted together with their job")
+        return Artifact(row.name, row.endpoint_id, row.media_type, row.bytes, row.sha256, self._folder.path(row.name))
+
+    async def remove_of(self, job_ids: Sequence[str], also: Callable[[sa.Connection], None]) -> int:
+        """Delete the files of these jobs, and in the same transaction whatever `also` deletes. Returns how many files."""
+        statement = ARTIFACTS.delete().where(ARTIFACTS.c.job_id.in_(job_ids)).returning(ARTIFACTS.c.name)
+
+        def work(connection: sa.Connection) -> list[str]:
+            names = list(connection.execute(statement).scalars())
+            also(connection)
+            return names
+
+        names = await self._database.write(work)
+        for name in names:
+            self._folder.remove(name)
+        return len(names)

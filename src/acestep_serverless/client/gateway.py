@@ -1,0 +1,85 @@
+"""How does a worker or a fleet speak to its gateway about workers? Enrol, list, drain, ended: plain blocking calls.
+
+Not on the way of any job, so it is synchronous and patient: a gateway that is just starting is waited for.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from acestep_serverless.errors import AccessDenied, PeerError, PeerUnreachable
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """What a worker gets for its worker key: its token and the time between two heartbeats in milliseconds."""
+
+    worker_id: str
+    token: str = field(repr=False)
+    heartbeat_ms: int = 4_000
+
+
+class GatewayClient:
+    """The worker side's view of one endpoint of a gateway. Raises AccessDenied for a wrong worker key, PeerError otherwise."""
+
+    def __init__(self, gateway_url: str, endpoint_id: str, worker_key: str, *, timeout: float = 10.0) -> None:
+        self._http = httpx.Client(
+            base_url=f"{gateway_url.rstrip('/')}/v2/{endpoint_id}/workers",
+            headers={"Authorization": f"Bearer {worker_key}"},
+            timeout=timeout,
+            trust_env=False,
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def enrol(self, worker_id: str, *, from_fleet: bool, patience_seconds: float = 60.0) -> Enrolment:
+        """Enrol under a fresh id, waiting up to `patience_seconds` for a gateway that is not up yet."""
+        deadline = time.monotonic() + patience_seconds
+        while True:
+            try:
+                answer = self._ask("POST", "", {"worker_id": worker_id, "from_fleet": from_fleet})
+            except PeerUnreachable:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.5)
+            else:
+                return Enrolment(answer["worker_id"], answer["token"], answer["heartbeat_ms"])
+
+    def overview(self) -> Mapping[str, Any]:
+        """List the endpoint's workers, and count its waiting and running jobs."""
+        return self._ask("GET", "", None)
+
+    def drain(self, worker_id: str) -> None:
+        """Ask the gateway to feed a worker no more."""
+        self._ask("POST", f"/{worker_id}/drain", {})
+
+    def ended(self, worker_id: str, *, died: bool) -> None:
+        """Tell that a worker's process is over; `died` when nobody wanted that."""
+        self._ask("POST", f"/{worker_id}/ended", {"died": died})
+
+    def _ask(self, method: str, path: str, body: Mapping[str, Any] | None) -> dict[str, Any]:
+        try:
+            response = self._http.request(method, path, json=body)
+        except httpx.TransportError as error:
+            raise PeerUnreachable(
+                f"the gateway at {self._http.base_url.host}:{self._http.base_url.port} does not answer ({type(error).__name__})"
+            ) from None
+        if response.status_code == 401:
+            raise AccessDenied(_reason(response))
+        if not response.is_success:
+            kind = PeerUnreachable if response.is_server_error else PeerError
+            raise kind(f"the gateway answered {response.status_code}: {_reason(response)}")
+        return dict(response.json())
+
+
+def _reason(response: httpx.Response) -> str:
+    try:
+        body = response.json()
+    except ValueError:
+        return response.text[:200]
+    return str(body.get("error", body))[:300] if isinstance(body, dict) else str(body)[:300]

@@ -1,0 +1,112 @@
+"""What is stored? Every table of the project, with the laws that the database itself keeps.
+
+All times are whole milliseconds since 1970. `number` orders the queue: a job that goes back keeps its number and so its turn.
+"""
+
+import sqlalchemy as sa
+
+METADATA = sa.MetaData()
+
+STATES = ("IN_QUEUE", "IN_PROGRESS", "COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT")
+_QUOTED_STATES = ", ".join(f"'{state}'" for state in STATES)
+
+# SQLite numbers rows by itself only in a column of exactly this type.
+ROW_NUMBER = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
+JOBS = sa.Table(
+    "jobs",
+    METADATA,
+    sa.Column("number", ROW_NUMBER, primary_key=True, autoincrement=True),
+    sa.Column("id", sa.Text, nullable=False, unique=True),
+    sa.Column("endpoint_id", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("low_priority", sa.Boolean(create_constraint=False), nullable=False, default=False),
+    sa.Column("execution_timeout_ms", sa.BigInteger, nullable=False),
+    sa.Column("expires_at", sa.BigInteger, nullable=False),
+    sa.Column("submitted_at", sa.BigInteger, nullable=False),
+    sa.Column("taken_at", sa.BigInteger),
+    sa.Column("finished_at", sa.BigInteger),
+    sa.Column("worker_id", sa.Text),
+    sa.Column("lease_expires_at", sa.BigInteger),
+    sa.Column("missed_heartbeats", sa.Integer, nullable=False, default=0),
+    sa.Column("deliveries", sa.Integer, nullable=False, default=0),
+    sa.Column("deaths", sa.Integer, nullable=False, default=0),
+    sa.Column("losses", sa.Integer, nullable=False, default=0),
+    sa.Column("progress", sa.Text),
+    sa.Column("error", sa.Text),
+    sa.CheckConstraint(f"state IN ({_QUOTED_STATES})", name="jobs_state_is_known"),
+    sa.CheckConstraint(
+        "(finished_at IS NOT NULL) = (state NOT IN ('IN_QUEUE', 'IN_PROGRESS'))", name="jobs_finished_when_final"
+    ),
+    sa.CheckConstraint("(lease_expires_at IS NOT NULL) = (state = 'IN_PROGRESS')", name="jobs_leased_when_in_progress"),
+    sa.Index("jobs_by_queue", "endpoint_id", "state", "number"),
+    sa.Index("jobs_by_worker", "worker_id", "state"),
+    sa.Index("jobs_by_end", "finished_at"),
+    sqlite_autoincrement=True,
+)
+"""One row a job, small: bodies lie beside it."""
+
+JOB_BODIES = sa.Table(
+    "job_bodies",
+    METADATA,
+    sa.Column("job_id", sa.Text, sa.ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("input", sa.Text, nullable=False),
+    sa.Column("passed_on", sa.Text, nullable=False),
+    sa.Column("output", sa.Text),
+)
+"""What may be megabytes: the client's input and the handler's output as JSON text; `passed_on` is emptied at the end (secrets)."""
+
+JOB_EVENTS = sa.Table(
+    "job_events",
+    METADATA,
+    sa.Column("number", ROW_NUMBER, primary_key=True, autoincrement=True),
+    sa.Column("job_id", sa.Text, sa.ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("at", sa.BigInteger, nullable=False),
+    sa.Column("move", sa.Text, nullable=False),
+    sa.Column("worker_id", sa.Text),
+    sa.Index("job_events_by_job", "job_id"),
+)
+"""The history: one row for every move, named as in the table of `jobs/states.py`."""
+
+STOPS = sa.Table(
+    "stops",
+    METADATA,
+    sa.Column("worker_id", sa.Text, primary_key=True),
+    sa.Column("job_id", sa.Text, primary_key=True),
+    sa.Column("first_told_at", sa.BigInteger),
+    sa.Column("told_at", sa.BigInteger),
+    sa.Column("missed_heartbeats", sa.Integer, nullable=False, default=0),
+)
+"""Requests to a worker to drop a job; a row goes when the id has left the worker's heartbeats."""
+
+WORKERS = sa.Table(
+    "workers",
+    METADATA,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("endpoint_id", sa.Text, nullable=False),
+    sa.Column("token_digest", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("from_fleet", sa.Boolean(create_constraint=False), nullable=False, default=False),
+    sa.Column("enrolled_at", sa.BigInteger, nullable=False),
+    sa.Column("polled_at", sa.BigInteger),
+    sa.Column("pinged_at", sa.BigInteger),
+    sa.Column("unhealthy", sa.Text),
+    sa.CheckConstraint("state IN ('ACTIVE', 'DRAINING', 'GONE')", name="workers_state_is_known"),
+    sa.Index("workers_by_endpoint", "endpoint_id", "state"),
+)
+"""Workers that have enrolled, with the digest of their token."""
+
+ARTIFACTS = sa.Table(
+    "artifacts",
+    METADATA,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("endpoint_id", sa.Text, nullable=False),
+    sa.Column("job_id", sa.Text, nullable=False),
+    sa.Column("position", sa.Integer, nullable=False),
+    sa.Column("media_type", sa.Text, nullable=False),
+    sa.Column("bytes", sa.BigInteger, nullable=False),
+    sa.Column("sha256", sa.Text, nullable=False),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.UniqueConstraint("job_id", "position", name="artifacts_one_file_a_position"),
+)
+"""Audio files by their unguessable name; each lives exactly as long as its job."""

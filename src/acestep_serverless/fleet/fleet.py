@@ -1,0 +1,123 @@
+"""Who keeps the workers alive? The fleet: `run_once` looks, reports the dead, recycles the worn, starts the missing."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from acestep_serverless.client.gateway import GatewayClient
+from acestep_serverless.clock import Clock
+from acestep_serverless.errors import AcestepServerlessError, PeerError
+from acestep_serverless.fleet.launcher import Launcher
+from acestep_serverless.fleet.policy import LONG_LIFE, FleetPolicy, is_stuck, missing, pause_after
+
+LOG = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Member:
+    started: float
+    ending: bool = False
+
+
+class Fleet:
+    """The workers of one endpoint on this machine. Not thread-safe: call `run_once` and `end` from one thread."""
+
+    def __init__(
+        self,
+        policy: FleetPolicy,
+        launcher: Launcher,
+        gateway: GatewayClient,
+        clock: Clock,
+        new_worker_id: Callable[[], str],
+    ) -> None:
+        self._policy, self._launcher, self._gateway = policy, launcher, gateway
+        self._clock, self._new_worker_id = clock, new_worker_id
+        self._members: dict[str, _Member] = {}
+        self._unreported: dict[str, bool] = {}
+        self._deaths_in_a_row = 0
+        self._start_after = 0.0
+
+    @property
+    def alive(self) -> frozenset[str]:
+        """Ids of the workers that were alive at the last look."""
+        return frozenset(self._members)
+
+    def run_once(self) -> None:
+        """Do one round. A gateway that does not answer is told the news in a later round."""
+        self._bury()
+        self._report()
+        self._recycle()
+        now = self._clock.monotonic()
+        if now >= self._start_after:
+            for _ in range(missing(self._policy, len(self._members))):
+                worker_id = self._new_worker_id()
+                self._members[worker_id] = _Member(now)
+                self._launcher.start(worker_id)
+                LOG.info("worker started", worker=worker_id)
+
+    def end(self, grace: float, pause: Callable[[float], None]) -> None:
+        """End every worker: no more work, then SIGTERM, then after `grace` seconds of `pause`s the hard way."""
+        for worker_id, member in self._members.items():
+            member.ending = True
+            self._quietly(lambda worker_id=worker_id: self._gateway.drain(worker_id))
+            self._launcher.end(worker_id, now=False)
+        deadline = self._clock.monotonic() + grace
+        while self._members and self._clock.monotonic() < deadline:
+            pause(0.05)
+            self._bury()
+        for worker_id in self._members:
+            self._launcher.end(worker_id, now=True)
+        for _ in range(100):
+            self._bury()
+            if not self._members:
+                break
+            pause(0.05)
+        self._report()
+
+    def _bury(self) -> None:
+        for ended in self._launcher.collect():
+            member = self._members.pop(ended.worker_id)
+            self._unreported[ended.worker_id] = not member.ending
+            if member.ending:
+                LOG.info("worker ended", worker=ended.worker_id)
+                continue
+            lived = self._clock.monotonic() - member.started
+            self._deaths_in_a_row = 1 if lived > LONG_LIFE else self._deaths_in_a_row + 1
+            self._start_after = self._clock.monotonic() + pause_after(self._deaths_in_a_row - 1)
+            LOG.error("worker died", worker=ended.worker_id, reason=ended.reason, lived_seconds=round(lived, 1))
+
+    def _report(self) -> None:
+        for worker_id, died in list(self._unreported.items()):
+            try:
+                self._gateway.ended(worker_id, died=died)
+            except PeerError as error:
+                if "404" not in str(error):
+                    return  # Not reachable: the next round tells it.
+            del self._unreported[worker_id]
+
+    def _recycle(self) -> None:
+        """End workers that the gateway no longer feeds (they asked for it) or that ignore a stop."""
+        try:
+            overview = self._gateway.overview()
+        except AcestepServerlessError:
+            return
+        for worker in overview["workers"]:
+            member = self._members.get(worker["id"])
+            if member is None or member.ending:
+                continue
+            worn = worker["state"] == "DRAINING" and not worker["jobs"]
+            stuck = is_stuck(worker["ignoring_stop_since"], overview["now"])
+            if worn or stuck:
+                LOG.info(
+                    "worker is recycled", worker=worker["id"], reason="ignores a stop" if stuck else "asked for it"
+                )
+                member.ending = True
+                self._launcher.end(worker["id"], now=stuck)
+
+    @staticmethod
+    def _quietly(call: Callable[[], None]) -> None:
+        try:
+            call()
+        except AcestepServerlessError:
+            return

@@ -1,0 +1,116 @@
+"""What can a client do? The platform's operations on an endpoint, with its paths, fields and codes.
+
+`/status` accepts POST too, since the Go SDK polls with it. Every answer of success is 200: other 2xx codes are failures to SDKs.
+"""
+
+import math
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from acestep_serverless.access.keys import from_authorization
+from acestep_serverless.contract import job as wire
+from acestep_serverless.contract.job import JobState, JobView
+from acestep_serverless.errors import FieldProblem, InputError
+from acestep_serverless.gateway.bodies import read_body
+from acestep_serverless.gateway.parts import PartsHere
+from acestep_serverless.gateway.polls import hold
+from acestep_serverless.registry.endpoints import Endpoint
+
+ROUTES = APIRouter(prefix="/v2/{endpoint_id}")
+
+
+def _entered(request: Request, parts: PartsHere, endpoint_id: str) -> Endpoint:
+    return parts.endpoints.enter(endpoint_id, from_authorization(request.headers.get("authorization", "")))
+
+
+EndpointHere = Annotated[Endpoint, Depends(_entered)]
+
+
+def _wait_seconds(text: str | None) -> float:
+    """Read `?wait` (milliseconds); without it a caller waits for the end, as the guide says."""
+    if text is None:
+        return math.inf
+    bounds = wire.WAIT_BOUNDS
+    if not text.isdecimal() or not bounds.minimum <= int(text[:12]) <= bounds.maximum:
+        allowed = f"must be whole milliseconds from {bounds.minimum} to {bounds.maximum}"
+        raise InputError([FieldProblem("wait", text[:40], allowed)])
+    return int(text) / 1000
+
+
+def _show(view: JobView, parts: PartsHere) -> Response:
+    return Response(view.as_json(parts.clock.now_ms()), media_type="application/json")
+
+
+@ROUTES.post("/run")
+async def run(request: Request, parts: PartsHere, endpoint: EndpointHere) -> dict[str, str]:
+    """Queue a job; it is durable when this answers."""
+    body = wire.parse_job_body(wire.load_client_json(await read_body(request, wire.RUN_BODY_LIMIT)))
+    job_id = wire.run_id(parts.new_uuid)
+    await parts.desk.submit(endpoint.id, job_id, body, endpoint.execution_timeout_ms)
+    return {"id": job_id, "status": JobState.IN_QUEUE.value}
+
+
+@ROUTES.post("/runsync")
+async def runsync(request: Request, parts: PartsHere, endpoint: EndpointHere, wait: str | None = None) -> Response:
+    """Queue a job and answer with its end, or after `?wait` milliseconds with its id and state. It goes on if you leave."""
+    seconds = _wait_seconds(wait)
+    body = wire.parse_job_body(wire.load_client_json(await read_body(request, wire.RUNSYNC_BODY_LIMIT)))
+    job_id = wire.runsync_id(parts.new_uuid)
+    view = await parts.desk.submit(endpoint.id, job_id, body, endpoint.execution_timeout_ms)
+
+    async def look() -> JobView | None:
+        now = parts.desk.view(endpoint.id, job_id)
+        return now if parts.desk.is_final(now) else None
+
+    final = await hold(parts, request, f"job:{job_id}", look, seconds)
+    if final is not None:
+        return _show(final, parts)
+    view = parts.desk.view(endpoint.id, job_id)
+    return Response(f'{{"id": "{view.id}", "status": "{view.state}"}}', media_type="application/json")
+
+
+@ROUTES.api_route("/status/{job_id}", methods=["GET", "POST"])
+async def status(job_id: str, parts: PartsHere, endpoint: EndpointHere) -> Response:
+    """Show a job: its state, times and worker, its progress while it runs, its output or error at the end."""
+    return _show(parts.desk.view(endpoint.id, job_id), parts)
+
+
+@ROUTES.post("/cancel/{job_id}")
+async def cancel(job_id: str, parts: PartsHere, endpoint: EndpointHere) -> dict[str, str]:
+    """Cancel a job, waiting or running. A job that has ended stays as it is, and its state is the answer."""
+    view = await parts.desk.cancel(endpoint.id, job_id)
+    return {"id": view.id, "status": view.state.value}
+
+
+@ROUTES.post("/purge-queue")
+async def purge_queue(parts: PartsHere, endpoint: EndpointHere) -> dict[str, int | str]:
+    """Cancel every job that no worker has taken yet."""
+    return {"removed": await parts.desk.purge(endpoint.id), "status": "completed"}
+
+
+@ROUTES.get("/health")
+async def health(parts: PartsHere, endpoint: EndpointHere) -> dict[str, dict[str, int]]:
+    """Count the endpoint's jobs and workers, in the platform's words."""
+    counts = parts.desk.counts(endpoint.id)
+    workers = parts.workers.views(endpoint.id)
+    polled = [worker for worker in workers if worker.polled_at is not None and not worker.unhealthy]
+    running = sum(1 for worker in polled if worker.jobs)
+    idle = sum(1 for worker in polled if not worker.jobs and worker.state == "ACTIVE")
+    return {
+        "jobs": {
+            "completed": counts.get(JobState.COMPLETED, 0),
+            "failed": counts.get(JobState.FAILED, 0) + counts.get(JobState.TIMED_OUT, 0),
+            "inProgress": counts.get(JobState.IN_PROGRESS, 0),
+            "inQueue": counts.get(JobState.IN_QUEUE, 0),
+            "retried": counts["retried"],
+        },
+        "workers": {
+            "idle": idle,
+            "initializing": sum(1 for worker in workers if worker.polled_at is None and not worker.unhealthy),
+            "ready": idle + running,
+            "running": running,
+            "throttled": 0,
+            "unhealthy": sum(1 for worker in workers if worker.unhealthy),
+        },
+    }

@@ -1,0 +1,76 @@
+"""How does a worker come and go? It enrols with the worker key and gets its own token; its fleet says when it ends.
+
+Not part of the platform's API: this is how our workers and fleets reach our gateway. Client keys open nothing here.
+"""
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+
+from acestep_serverless.access.keys import from_authorization, matches_digest
+from acestep_serverless.contract.job import load_client_json
+from acestep_serverless.contract.worker_protocol import IDENTIFIER
+from acestep_serverless.errors import AccessDenied, FieldProblem, InputError
+from acestep_serverless.gateway.bodies import read_body
+from acestep_serverless.gateway.parts import PartsHere
+
+
+def _admitted(request: Request, parts: PartsHere, endpoint_id: str) -> None:
+    if not matches_digest(from_authorization(request.headers.get("authorization", "")), parts.worker_key_digest):
+        raise AccessDenied(
+            "the worker key is missing or wrong: it is in the file worker.key of the gateway's data folder"
+        )
+    parts.endpoints.known(endpoint_id)
+
+
+ROUTES = APIRouter(prefix="/v2/{endpoint_id}/workers", include_in_schema=False, dependencies=[Depends(_admitted)])
+
+Body = dict[str, Any]
+
+
+async def _body(request: Request) -> Body:
+    body = load_client_json(await read_body(request, 64 * 1024))
+    if not isinstance(body, dict):
+        raise InputError([FieldProblem("body", type(body).__name__, "must be a JSON object")])
+    return body
+
+
+@ROUTES.post("")
+async def enrol(parts: PartsHere, endpoint_id: str, body: Annotated[Body, Depends(_body)]) -> dict[str, str | int]:
+    """Admit a worker under a fresh id; the answer holds the token for its URLs."""
+    worker_id = body.get("worker_id")
+    if not isinstance(worker_id, str) or not IDENTIFIER.fullmatch(worker_id):
+        allowed = "must be 1 to 128 letters, digits, dots, dashes or underscores, starting with a letter or digit"
+        raise InputError([FieldProblem("worker_id", str(worker_id)[:40], allowed)])
+    token = await parts.workers.enrol(endpoint_id, worker_id, from_fleet=body.get("from_fleet") is True)
+    return {"worker_id": worker_id, "token": token, "heartbeat_ms": parts.desk.rules.heartbeat_ms}
+
+
+@ROUTES.get("")
+async def list_workers(parts: PartsHere, endpoint_id: str) -> dict[str, Any]:
+    """List the endpoint's workers and how many jobs wait: what a fleet decides by."""
+    counts = parts.desk.counts(endpoint_id)
+    return {
+        "workers": [asdict(worker) for worker in parts.workers.views(endpoint_id)],
+        "in_queue": counts.get("IN_QUEUE", 0),
+        "in_progress": counts.get("IN_PROGRESS", 0),
+        "now": parts.clock.now_ms(),
+    }
+
+
+@ROUTES.post("/{worker_id}/drain")
+async def drain(parts: PartsHere, endpoint_id: str, worker_id: str) -> dict[str, str]:
+    """Feed a worker no more and answer its open polls, so that it can be told to end without losing a job."""
+    await parts.workers.change(endpoint_id, worker_id, "DRAINING")
+    return {"worker_id": worker_id, "state": "DRAINING"}
+
+
+@ROUTES.post("/{worker_id}/ended")
+async def ended(
+    parts: PartsHere, endpoint_id: str, worker_id: str, body: Annotated[Body, Depends(_body)]
+) -> dict[str, str | int]:
+    """Note that a worker's process is over; what it held goes back to the queue, counted as a death if it was one."""
+    await parts.workers.change(endpoint_id, worker_id, "GONE")
+    given_back = await parts.desk.worker_ended(worker_id, died=body.get("died") is True)
+    return {"worker_id": worker_id, "given_back": given_back}

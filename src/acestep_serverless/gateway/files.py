@@ -1,0 +1,82 @@
+"""How do audio files come in and go out? Workers PUT them under their lease; clients GET them by name, in ranges."""
+
+import base64
+import binascii
+import re
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import FileResponse
+
+from acestep_serverless.access.keys import from_authorization
+from acestep_serverless.artifacts.shelf import SUFFIXES, Place
+from acestep_serverless.errors import FieldProblem, InputError
+from acestep_serverless.gateway.bodies import stream_body
+from acestep_serverless.gateway.parts import PartsHere
+
+ROUTES = APIRouter()
+
+FILE_NAME = re.compile(r"(\d{1,3})\.([a-z0-9]{1,5})")
+DIGEST_HEADER = re.compile(r"\s*sha-256=:([A-Za-z0-9+/=]{44}):\s*")
+"""RFC 9530's `Content-Digest` with the one algorithm that is read here."""
+
+
+def _checked(parts: PartsHere, endpoint_id: str, worker_id: str, token: str = "") -> None:
+    parts.workers.check(endpoint_id, worker_id, token)
+
+
+def announced_sha256(header: str | None) -> str | None:
+    """Read a `Content-Digest` header as hexadecimal SHA-256; None when there is none. Raises InputError."""
+    if header is None:
+        return None
+    found = DIGEST_HEADER.fullmatch(header)
+    try:
+        if found is not None:
+            return base64.b64decode(found.group(1), validate=True).hex()
+    except binascii.Error:
+        pass
+    raise InputError([FieldProblem("Content-Digest", header[:80], "must be sha-256=:<base64 of 32 bytes>:")])
+
+
+@ROUTES.put(
+    "/v2/{endpoint_id}/artifacts/{worker_id}/{job_id}/{file_name}",
+    include_in_schema=False,
+    dependencies=[Depends(_checked)],
+)
+async def put_artifact(
+    request: Request, parts: PartsHere, endpoint_id: str, worker_id: str, job_id: str, file_name: str
+) -> dict[str, str | int]:
+    """File one song of a job. Only the lease holder may; sending it again changes nothing."""
+    found = FILE_NAME.fullmatch(file_name)
+    if found is None or found.group(2) not in SUFFIXES:
+        allowed = f"must be <index>.<suffix>, the suffix one of {', '.join(SUFFIXES)}"
+        raise InputError([FieldProblem("file name", file_name[:60], allowed)])
+    sha256 = announced_sha256(request.headers.get("content-digest"))
+    place = Place(endpoint_id, job_id, int(found.group(1)), found.group(2))
+    filed = await parts.shelf.put(
+        place,
+        stream_body(request),
+        sha256,
+        lambda connection: parts.desk.require_lease(connection, worker_id, job_id),
+    )
+    return {"file": f"/v1/audio?filename={filed.name}", "bytes": filed.bytes, "sha256": filed.sha256}
+
+
+def _opened(request: Request, parts: PartsHere) -> frozenset[str]:
+    return parts.endpoints.opened_by(from_authorization(request.headers.get("authorization", "")))
+
+
+@ROUTES.api_route("/v1/audio", methods=["GET", "HEAD"])
+async def audio(
+    parts: PartsHere, endpoints: Annotated[frozenset[str], Depends(_opened)], filename: str = ""
+) -> FileResponse:
+    """Send an audio file, whole or by `Range`, to a key of the endpoint that made it."""
+    filed = parts.shelf.find(filename, endpoints)
+    headers = {
+        "Cache-Control": "private, max-age=3600",
+        "ETag": f'"{filed.sha256}"',
+        "X-Content-Type-Options": "nosniff",
+    }
+    return FileResponse(
+        filed.path, media_type=filed.media_type, filename=filed.name, headers=headers, content_disposition_type="inline"
+    )

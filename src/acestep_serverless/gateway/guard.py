@@ -1,0 +1,49 @@
+"""May this request come in at all? Without keys only this machine's own programs may, and no web page of another site.
+
+A page on the internet can make a browser send requests to 127.0.0.1. Its own name then stands in `Origin`, or, after
+rebinding its name's address, in `Host`: both must name this machine while the gateway is open.
+"""
+
+import ipaddress
+from urllib.parse import urlsplit
+
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+
+def host_is_loopback(host: str) -> bool:
+    """Tell whether a `Host` value or host name (port allowed) names this machine's loopback."""
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return False
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+class LoopbackGuard:
+    """ASGI middleware for a gateway without keys: 403 unless `Host` is loopback and `Origin` absent or the same place."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or refuse it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = {name: value.decode("latin-1") for name, value in scope["headers"] if name in (b"host", b"origin")}
+        host, origin = headers.get(b"host", ""), headers.get(b"origin")
+        refusal = None
+        if not host_is_loopback(host):
+            refusal = "without an API key this gateway answers to loopback names only, such as 127.0.0.1"
+        elif origin is not None and urlsplit(origin).netloc != host:
+            refusal = "without an API key this gateway does not answer to web pages of other sites"
+        if refusal is None:
+            await self._app(scope, receive, send)
+        else:
+            await JSONResponse({"error": refusal}, status_code=403)(scope, receive, send)

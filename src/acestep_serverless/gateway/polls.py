@@ -1,0 +1,34 @@
+"""How is a request held open until there is something to say? Look, wait for a bell, look again, until the time is over."""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from fastapi import Request
+
+from acestep_serverless.database.wakeup import Wakeup, wait_for_bell
+from acestep_serverless.gateway.parts import Parts
+
+Found = TypeVar("Found")
+
+LOOK_AGAIN = 5.0
+"""Seconds between two looks without a bell: what a change made by another process costs at most."""
+
+
+async def hold(
+    parts: Parts, request: Request, topic: str, look: Callable[[], Awaitable[Found | None]], seconds: float
+) -> Found | None:
+    """Wait up to `seconds` for `look` to find something; None when the time is over, the asker left or we are closing.
+
+    The asker's presence is checked right before each look, so that a job is not handed to a worker that has gone.
+    """
+    wakeup: Wakeup = parts.wakeup
+    deadline = parts.clock.monotonic() + seconds
+    with wakeup.listen(topic) as bell:
+        while True:
+            if await request.is_disconnected():
+                return None
+            found = await look()
+            left = deadline - parts.clock.monotonic()
+            if found is not None or left <= 0 or wakeup.closed:
+                return found
+            await wait_for_bell(bell, min(left, LOOK_AGAIN))

@@ -1,0 +1,42 @@
+"""How does the project speak to its operator? One structured line per event on standard error, without secrets."""
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+SECRET_IN_URL = re.compile(r"(?i)\b(token|key|api_key)=[^&\s\"']+")
+"""Credentials as they appear in worker URLs; whatever follows the equals sign is replaced."""
+
+
+def redact(text: str) -> str:
+    """Replace the value of every credential in a URL by three dots."""
+    return SECRET_IN_URL.sub(r"\1=...", text)
+
+
+def _redact_event(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for name, value in event.items():
+        if isinstance(value, str):
+            event[name] = redact(value)
+    return event
+
+
+def configure_logs(level: str = "INFO", *, json_lines: bool = False) -> None:
+    """Set up structlog and the standard library's logging; `level` is a standard level name such as "INFO"."""
+    renderer: Any = structlog.processors.JSONRenderer() if json_lines else structlog.dev.ConsoleRenderer(colors=False)
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="%H:%M:%S" if not json_lines else "iso"),
+            structlog.processors.format_exc_info,
+            _redact_event,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
