@@ -1,0 +1,237 @@
+"""How long is each section, and where does the song end? Seconds become bars, bars become a form, the form ends on a chord.
+
+The last section holds the final chord: it falls on a downbeat (on a beat in songs of less than two bars), sounds until `end`, and what
+follows until `total` belongs to the release, so that the sound dies away inside the song.
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+from acestep_serverless.engines.sketch.brief import FASTEST, SLOWEST, Brief
+from acestep_serverless.engines.sketch.lyrics import LyricSection
+
+TAIL_SECONDS, TAIL_SHARE = 1.5, 0.3
+HOLD_SECONDS, HOLD_SHARE = 0.9, 0.25
+FINE_TUNING = 0.04
+
+ENERGY = {
+    "intro": 0.35,
+    "verse": 0.55,
+    "prechorus": 0.7,
+    "chorus": 0.9,
+    "bridge": 0.5,
+    "instrumental": 0.75,
+    "outro": 0.5,
+}
+# Forms of up to eight units (a unit is a phrase of one, two or four bars); longer songs repeat cycles.
+SMALL_FORMS: dict[int, tuple[tuple[str, int], ...]] = {
+    1: (("chorus", 1),),
+    2: (("verse", 1), ("chorus", 1)),
+    3: (("intro", 1), ("verse", 1), ("chorus", 1)),
+    4: (("intro", 1), ("verse", 1), ("chorus", 2)),
+    5: (("intro", 1), ("verse", 2), ("chorus", 2)),
+    6: (("intro", 1), ("verse", 2), ("chorus", 2), ("outro", 1)),
+    7: (("intro", 1), ("verse", 2), ("bridge", 1), ("chorus", 2), ("outro", 1)),
+    8: (("intro", 1), ("verse", 2), ("chorus", 2), ("bridge", 1), ("chorus", 1), ("outro", 1)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """One section in bars. `turn` counts its returns from 0, `syllables` its lyric lines (none: instrumental)."""
+
+    name: str
+    first: int
+    bars: int
+    energy: float
+    turn: int
+    syllables: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The song's time line in beats: `final` is where the last chord falls, `end` where it stops, `total` the song's length."""
+
+    tempo: float
+    total: float
+    final: float
+    end: float
+    beats_per_bar: float
+    stretches: tuple[Stretch, ...]
+    warnings: tuple[str, ...]
+
+
+def final_beat(seconds: float, tempo: float, beats_per_bar: float) -> float:
+    """The beat of the last chord: the latest downbeat that leaves room to hold it and to let it ring."""
+    room = min(TAIL_SECONDS, TAIL_SHARE * seconds) + min(HOLD_SECONDS, HOLD_SHARE * seconds)
+    latest = (seconds - room) * tempo / 60
+    bars = math.floor(latest / beats_per_bar + 1e-6)
+    return bars * beats_per_bar if bars >= 2 else float(math.floor(latest + 1e-6))
+
+
+def fitted_tempo(brief: Brief) -> float:
+    """The brief's tempo, moved by at most 4 % if free, so that whole bars fill the song and phrases of four come out even."""
+    if brief.tempo_given:
+        return brief.tempo
+    bar = brief.beats_per_bar
+    wanted = brief.seconds * brief.tempo / 60 / bar
+    best, best_cost = brief.tempo, 1.0
+    for bars in range(max(1, math.ceil(wanted * (1 - FINE_TUNING))), math.floor(wanted * (1 + FINE_TUNING)) + 1):
+        tempo = bars * bar * 60 / brief.seconds
+        if not SLOWEST <= tempo <= FASTEST:
+            continue
+        sung = round(final_beat(brief.seconds, tempo, bar) / bar)
+        cost = abs(bars / wanted - 1) * 10 + {0: 0.0, 2: 0.15}.get(sung % 4, 0.35)
+        if cost < best_cost:
+            best, best_cost = tempo, cost
+    return best
+
+
+def phrase_unit(bars: int) -> int:
+    """Bars in a unit of the form: four where the song has room for six of them, else two, else one."""
+    return 4 if bars >= 24 else 2 if bars >= 8 else 1
+
+
+def cycle_form(units: int) -> list[tuple[str, int]]:
+    """The form of a long song: cycles of verse and chorus, every third break a bridge or an instrumental one, a last chorus."""
+    edge = 1 if units < 24 else 2
+    body = units - 2 * edge
+    form = [("intro", edge)]
+    turn = 0
+    while body > 0:
+        middle = ("bridge", "instrumental")[turn // 2 % 2]
+        wanted = [("verse", 2), ("chorus", 2)] if turn % 2 == 0 else [("verse", 2), ("chorus", 2), (middle, 2)]
+        for name, length in wanted:
+            length = min(length, body)
+            if length:
+                form.append((name, length))
+                body -= length
+        turn += 1
+    if form[-1][0] != "chorus":
+        form[-1] = ("chorus", form[-1][1])
+    return [*form, ("outro", edge)]
+
+
+def merged(form: list[tuple[str, int]]) -> list[tuple[str, int]]:
+    """The form with equal neighbours joined."""
+    joined: list[tuple[str, int]] = []
+    for name, length in form:
+        if joined and joined[-1][0] == name:
+            joined[-1] = (name, joined[-1][1] + length)
+        else:
+            joined.append((name, length))
+    return joined
+
+
+def instrumental_form(bars: int) -> list[tuple[str, int, tuple[int, ...]]]:
+    """Sections for a song without lyrics, as (name, bars, no syllables); odd bars lengthen the last section."""
+    unit = phrase_unit(bars)
+    units = max(1, bars // unit)
+    form = list(SMALL_FORMS[units]) if units in SMALL_FORMS else merged(cycle_form(units))
+    sections = [(name, length * unit, ()) for name, length in form]
+    name, length, none = sections[-1]
+    sections[-1] = (name, length + bars - units * unit, none)
+    return [(name, length, ()) for name, length, _ in sections]
+
+
+def bars_wanted(section: LyricSection, per_line: int, unit: int) -> int:
+    """Bars of a lyric section: whole lines, rounded up to an even number; a section without lines is one unit."""
+    if not section.syllables:
+        return unit
+    bars = len(section.syllables) * per_line
+    return bars + bars % 2 if per_line > 1 else bars
+
+
+def lyric_form(brief: Brief, bars: int) -> tuple[list[tuple[str, int, tuple[int, ...]]], list[str]]:
+    """Sections in the order of the lyrics, stretched or repeated to fill the song, and what had to be left out."""
+    unit = phrase_unit(bars)
+    sections = brief.lyrics
+    warnings: list[str] = []
+    if len(sections) > max(1, bars):
+        warnings.append(
+            f"The lyrics have {len(sections)} sections and the song has {bars} bars: the last "
+            f"{len(sections) - max(1, bars)} sections are left out; a longer duration fits them all."
+        )
+        sections = sections[: max(1, bars)]
+    per_line = next((n for n in (2, 1) if sum(bars_wanted(s, n, unit) for s in sections) <= bars), 0)
+    wanted = [bars_wanted(section, max(1, per_line), unit) for section in sections]
+    if per_line == 0:
+        wanted = shared(wanted, bars)
+        return [(s.name, n, s.syllables) for s, n in zip(sections, wanted, strict=True)], warnings
+    form = [(s.name, n, s.syllables) for s, n in zip(sections, wanted, strict=True)]
+    return filled(form, bars, unit), warnings
+
+
+def shared(wanted: list[int], bars: int) -> list[int]:
+    """Scale section lengths down to a number of bars, at least one each."""
+    lengths = [max(1, length * bars // sum(wanted)) for length in wanted]
+    while sum(lengths) > bars:
+        lengths[lengths.index(max(lengths))] -= 1
+    lengths[-1] += bars - sum(lengths)
+    return lengths
+
+
+def filled(
+    form: list[tuple[str, int, tuple[int, ...]]], bars: int, unit: int
+) -> list[tuple[str, int, tuple[int, ...]]]:
+    """Fill spare bars: an intro, then the sung sections once more after an instrumental break, then an outro."""
+    ending = [form.pop()] if form[-1][0] == "outro" and len(form) > 1 else []
+    spare = bars - sum(length for _, length, _ in form + ending)
+    if form[0][0] != "intro" and spare >= unit:
+        form.insert(0, ("intro", unit, ()))
+        spare -= unit
+    again = [section for section in form if section[2]] or form[1:] or list(form)
+    rounds = 0
+    while spare > 0 and rounds < bars:
+        rounds += 1
+        for section in [("instrumental", 2 * unit, ()), *again]:
+            if section[1] <= spare:
+                form.append(section)
+                spare -= section[1]
+        if spare < min(section[1] for section in [*again, ("", 2 * unit, ())]):
+            break
+    if not ending and spare:
+        ending = [("outro", 0, ())]
+    if ending:
+        name, length, syllables = ending[0]
+        ending = [(name, length + spare, syllables)]
+    return form + ending
+
+
+def make_plan(brief: Brief) -> Plan:
+    """Lay out the song: tempo, final chord, and sections that tile it from 0 to its last beat."""
+    tempo = fitted_tempo(brief)
+    bar = brief.beats_per_bar
+    total = brief.seconds * tempo / 60
+    final = final_beat(brief.seconds, tempo, bar)
+    tail = min(TAIL_SECONDS, TAIL_SHARE * brief.seconds) * tempo / 60
+    bars = max(1, math.ceil(final / bar - 1e-6))
+    warnings: list[str] = []
+    if brief.lyrics:
+        form, warnings = lyric_form(brief, bars)
+    else:
+        form = instrumental_form(bars)
+    stretches = tuple(with_energy(place(form), brief.lift))
+    return Plan(tempo, total, final, total - tail, bar, stretches, tuple(warnings))
+
+
+def place(form: list[tuple[str, int, tuple[int, ...]]]) -> list[Stretch]:
+    """Give every section its first bar and its turn."""
+    placed: list[Stretch] = []
+    for name, bars, syllables in form:
+        first = placed[-1].first + placed[-1].bars if placed else 0
+        turn = sum(1 for stretch in placed if stretch.name == name)
+        placed.append(Stretch(name, first, bars, 0.0, turn, syllables))
+    return placed
+
+
+def with_energy(stretches: list[Stretch], lift: float) -> list[Stretch]:
+    """Give every section its energy: each return a little more, the last chorus the most."""
+    choruses = sum(1 for stretch in stretches if stretch.name == "chorus")
+    graded = []
+    for stretch in stretches:
+        energy = ENERGY[stretch.name] + 0.05 * min(stretch.turn, 2) + lift
+        if stretch.name == "chorus" and stretch.turn == choruses - 1:
+            energy = max(energy, 1.0 + lift)
+        graded.append(replace(stretch, energy=max(0.15, min(1.0, energy))))
+    return graded

@@ -1,0 +1,84 @@
+"""What do the lyrics ask of the music? Their section tags become a form, their lines become note counts.
+
+Tags are lines such as "[Verse 1]" or "[Chorus - loud]"; a tag of unknown name is a verse of its own. Syllables are counted by vowel
+groups in alphabets with vowels, one per character in Chinese, Japanese and Korean; a count off by one costs one note.
+"""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+TAG = re.compile(r"^\s*[\[(（【]\s*([^\])）】]{1,80})[\])）】]\s*$")
+# The first words that match decide; section names on the right are the composer's own.
+TAG_NAMES: tuple[tuple[str, str], ...] = (
+    (r"pre ?chorus|build|lift|rise|climb", "prechorus"),
+    (r"post ?chorus|chorus|hook|refrain|drop", "chorus"),
+    (r"bridge|break|middle|breakdown", "bridge"),
+    (r"intro|opening|prelude|start", "intro"),
+    (r"outro|end|ending|coda|fade", "outro"),
+    (r"inst|instrumental|solo|interlude|.* solo|.* break|.* interlude", "instrumental"),
+)
+VOWELS = frozenset("aeiouyαεηιουωаеиоуыэюяіїєёəıø")
+ONE_EACH = (
+    (0x3041, 0x30FF),  # kana
+    (0x3400, 0x4DBF),  # Chinese, extension A
+    (0x4E00, 0x9FFF),  # Chinese
+    (0xAC00, 0xD7A3),  # Hangul syllables
+)
+SMALL_KANA = frozenset("ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮ")
+WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*|\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class LyricSection:
+    """One tagged stretch: its section name and the syllable count of each of its sung lines (none: instrumental)."""
+
+    name: str
+    syllables: tuple[int, ...]
+
+
+def section_name(tag: str) -> str:
+    """The composer's name for a tag's text; an unknown one is a verse."""
+    words = re.sub(r"[^a-z ]+", " ", tag.lower().replace("-", " ").split(":")[0])
+    words = " ".join(words.split())
+    for pattern, name in TAG_NAMES:
+        if re.match(rf"(?:{pattern})\b", words):
+            return name
+    return "verse"
+
+
+def word_syllables(word: str) -> int:
+    """How many syllables a word has, at least one."""
+    singles = sum(1 for letter in word if any(low <= ord(letter) <= high for low, high in ONE_EACH))
+    if singles:
+        return max(1, singles - sum(1 for letter in word if letter in SMALL_KANA))
+    if word.isdigit():
+        return min(len(word), 4)
+    plain = "".join(c for c in unicodedata.normalize("NFD", word.lower()) if not unicodedata.combining(c))
+    groups = sum(1 for i, c in enumerate(plain) if c in VOWELS and (i == 0 or plain[i - 1] not in VOWELS))
+    if groups > 1 and plain.isascii() and plain.endswith("e") and not plain.endswith(("le", "ee", "ie", "ye")):
+        groups -= 1
+    if groups == 0 and not plain.isascii():
+        groups = (len(plain) + 1) // 3
+    return max(1, groups)
+
+
+def line_syllables(line: str) -> int:
+    """The syllable count of a line of lyrics; 0 when it holds no word."""
+    return sum(word_syllables(word) for word in WORD.findall(line))
+
+
+def parse_lyrics(text: str) -> tuple[LyricSection, ...]:
+    """Split lyrics into their sections, in order. Blank text, or the single tag [instrumental], gives none."""
+    sections: list[tuple[str, list[int]]] = []
+    for line in text.splitlines():
+        tag = TAG.match(line)
+        if tag is not None and (line.lstrip()[0] in "[【" or section_name(tag[1]) != "verse"):
+            sections.append((section_name(tag[1]), []))
+        elif count := line_syllables(line):
+            if not sections:
+                sections.append(("verse", []))
+            sections[-1][1].append(count)
+    if [(name, counts) for name, counts in sections] == [("instrumental", [])]:
+        return ()
+    return tuple(LyricSection(name, tuple(counts)) for name, counts in sections)

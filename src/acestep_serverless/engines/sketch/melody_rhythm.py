@@ -1,0 +1,133 @@
+"""When do the melody's notes fall? Phrases from the form or the lyric lines, and a rhythm of exactly so many notes for each.
+
+A rhythm ranks the places of a bar by metrical weight and chance; a phrase of n notes takes the n best. Bars share one ranking, so
+that a phrase's second bar echoes its first, and phrases of one letter share one rhythm.
+"""
+
+from dataclasses import dataclass
+from random import Random
+
+from acestep_serverless.engines.sketch.form import Stretch
+from acestep_serverless.engines.sketch.sheet import Sheet
+
+# Letters of the phrases in a period: "a" returns, the last phrase closes.
+PERIODS = ("abac", "aaba", "abab", "aabc")
+RIFF_PERIODS = ("aaab", "aaba", "abab")
+# How much fuller or sparser than the style's own density a section's tune is.
+DENSITY = {
+    "verse": 1.0,
+    "prechorus": 0.9,
+    "chorus": 1.05,
+    "bridge": 0.75,
+    "instrumental": 1.2,
+    "outro": 0.6,
+    "intro": 0.6,
+}
+STEPS = (0.5, 0.25, 0.125)
+FULLEST = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """One breath of melody: `start` and `length` in beats, how many notes, the letter of its motif, and how it closes."""
+
+    section: str
+    letter: str
+    start: float
+    length: float
+    notes: int
+    answer: bool
+    turn: int
+
+
+def metric_weight(beat: float, meter: str) -> float:
+    """How strong a place of the bar is, 0.0 to 1.0; `beat` counts from the bar's start."""
+    if beat == 0:
+        return 1.0
+    if meter == "6":
+        return 0.85 if beat == 1.5 else 0.5 if beat % 0.5 == 0 else 0.1
+    if beat % 1 == 0:
+        return 0.8 if meter == "4" and beat == 2 else 0.65
+    return 0.4 if beat % 0.5 == 0 else 0.15 if beat % 0.25 == 0 else 0.05
+
+
+def rank(place: float, meter: str, syncopation: float, rng: Random) -> float:
+    """A place's claim to a note: its weight, less so the more syncopated the style, and chance."""
+    weight = metric_weight(place, meter)
+    if weight < 0.6:
+        weight += 0.45 * syncopation
+    return weight + rng.gauss(0, 0.16 + 0.2 * syncopation)
+
+
+def onsets(count: int, length: float, bar: float, meter: str, syncopation: float, rng: Random) -> tuple[float, ...]:
+    """`count` places in a phrase of `length` beats, earliest first; the last leaves room for a long note and a breath.
+
+    Where the phrase has no room for so many at thirty-second notes, it takes as many as fit.
+    """
+    window = max(length * 0.55, length - max(0.75, min(2.0, length * 0.25)))
+    if count > window / 0.25 * FULLEST:
+        window = length * 0.92
+    step = next((s for s in STEPS if count <= max(1.0, window / s * FULLEST)), STEPS[-1])
+    places = [index * step for index in range(max(1, int(window / step + 1e-6)))]
+    shared: dict[float, float] = {}
+    for place in places:
+        shared.setdefault(place % bar, rank(place % bar, meter, syncopation, rng))
+    claims = {place: shared[place % bar] + rng.gauss(0, 0.08) + (0.5 if place == 0 else 0.0) for place in places}
+    return tuple(sorted(sorted(places, key=lambda place: (-claims[place], place))[:count]))
+
+
+def sung_phrases(sheet: Sheet, stretch: Stretch) -> list[Phrase]:
+    """One phrase per lyric line, spread evenly over the section's bars (or its beats, if lines outnumber bars)."""
+    bar = sheet.plan.beats_per_bar
+    lines = stretch.syllables
+    grain = bar if stretch.bars >= len(lines) else 0.5
+    beats = stretch.bars * bar
+    marks = [round(index * beats / len(lines) / grain) * grain for index in range(len(lines))] + [beats]
+    phrases = []
+    for index, count in enumerate(lines):
+        length = min(marks[index + 1] - marks[index], 4 * bar)
+        letter = PERIODS[0][index % 4]
+        if length > 0:
+            start = stretch.first * bar + marks[index]
+            phrases.append(Phrase(stretch.name, letter, start, length, count, index % 2 == 1, stretch.turn))
+    return phrases
+
+
+def played_phrases(sheet: Sheet, stretch: Stretch) -> list[Phrase]:
+    """Question and answer phrases of two bars (one in riffs), in the section's own period; none in most intros."""
+    melody, bar = sheet.brief.style.melody, sheet.plan.beats_per_bar
+    rng = sheet.brief.chance.of("period", stretch.name)
+    if stretch.name == "intro" and (stretch.bars < 4 or rng.random() < 0.6):
+        return []
+    bars = 1 if melody.riff or stretch.bars < 2 else 2
+    period = rng.choice(RIFF_PERIODS if melody.riff else PERIODS)
+    count = max(1, round(melody.notes * bars * bar / 4 * DENSITY[stretch.name]))
+    phrases = []
+    for index in range(-(-stretch.bars // bars)):
+        start = stretch.first + index * bars
+        length = min(bars, stretch.first + stretch.bars - start) * bar
+        letter, shorter = period[index % 4], length < bars * bar
+        notes = max(1, count // 2) if shorter else count
+        phrases.append(
+            Phrase(
+                stretch.name,
+                letter,
+                start * bar,
+                length,
+                notes,
+                index % (4 if melody.riff else 2) % 2 == 1,
+                stretch.turn,
+            )
+        )
+    return phrases
+
+
+def phrases_of(sheet: Sheet) -> list[Phrase]:
+    """Every phrase of the song, in order. In a sung song an untexted intro stays without tune."""
+    phrases: list[Phrase] = []
+    for stretch in sheet.plan.stretches:
+        if stretch.syllables:
+            phrases += sung_phrases(sheet, stretch)
+        elif not (sheet.brief.sung and stretch.name == "intro"):
+            phrases += played_phrases(sheet, stretch)
+    return phrases

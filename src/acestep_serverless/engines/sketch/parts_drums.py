@@ -1,0 +1,81 @@
+"""What does the drummer play? The style's groove by section, a fill before each change, a crash after it, a last hit."""
+
+from acestep_serverless.engines.sketch.form import Stretch
+from acestep_serverless.engines.sketch.grids import bar_events
+from acestep_serverless.engines.sketch.groove import perform
+from acestep_serverless.engines.sketch.score import Note, Part
+from acestep_serverless.engines.sketch.sheet import LOUD_SECTIONS, Sheet, loudness
+from acestep_serverless.engines.sketch.styles.model import LANES, Groove
+
+# Velocity of each grid mark, and how many strokes share the event's step.
+MARKS = {"X": (114, 1), "x": (94, 1), "o": (52, 1), "r": (78, 2), "t": (80, 3)}
+# Timekeepers sit back in the mix, and fill the middle eighth in 6/8.
+TIMEKEEPERS = frozenset({"hat", "ride", "shaker", "cabasa", "tamb", "pedal", "bell", "triangle"})
+TIMEKEEPER_SHARE = 0.8
+# Below this energy only the timekeepers and soft strokes play; below the second, no crash announces a section.
+FULL_KIT, CRASHES = 0.45, 0.6
+STROKE = 0.2
+
+
+def strokes(lane: str, grid: str, meter: str, bar: int, energy: float) -> list[Note]:
+    """One lane of one bar, from beat 0."""
+    notes = []
+    share = TIMEKEEPER_SHARE if lane in TIMEKEEPERS else 1.0
+    for event in bar_events(grid, meter, bar):
+        velocity, count = MARKS[event.mark]
+        span = {1: STROKE, 2: 0.25, 3: 0.5}[count] / count
+        for index in range(count):
+            notes.append(Note(event.start + index * span, span, LANES[lane], loudness(velocity * share, energy)))
+        if meter == "6" and lane in TIMEKEEPERS and event.start % 1.5 == 1.0:
+            notes.append(Note(event.start - 0.5, STROKE, LANES[lane], loudness(velocity * share * 0.75, energy)))
+    return notes
+
+
+def section_groove(sheet: Sheet, stretch: Stretch) -> Groove:
+    """Which lanes a section uses: the chorus groove in loud sections, only the light lanes where energy is low."""
+    drums = sheet.brief.style.drums
+    groove = drums.chorus if stretch.name in LOUD_SECTIONS else drums.verse
+    if stretch.energy >= FULL_KIT:
+        return groove
+    light = {lane: grid for lane, grid in groove.items() if lane in TIMEKEEPERS or lane == "rim"}
+    return light or groove
+
+
+def play_bar(groove: Groove, meter: str, index: int, beat: float, energy: float) -> list[Note]:
+    """One bar of a groove or a fill, placed at its beat; the same spot of one drum is struck once."""
+    struck: dict[tuple[float, int], Note] = {}
+    for lane, grid in groove.items():
+        for note in strokes(lane, grid, meter, index, energy):
+            struck.setdefault((note.start, note.pitch), Note(beat + note.start, note.length, note.pitch, note.velocity))
+    return list(struck.values())
+
+
+def fills_here(sheet: Sheet, stretch: Stretch, index: int) -> bool:
+    """Whether this bar is a fill: the last bar of a section long enough to have had a groove first."""
+    return index == stretch.bars - 1 and (stretch.bars >= 2 or stretch.first > 0)
+
+
+def drum_part(sheet: Sheet) -> Part:
+    """The whole drum part, fills and last hit included."""
+    drums = sheet.brief.style.drums
+    meter = sheet.brief.meter
+    notes: list[Note] = []
+    for stretch, index, beat in sheet.bars():
+        groove = section_groove(sheet, stretch)
+        if fills_here(sheet, stretch, index):
+            fill = sheet.brief.chance.of("fill", stretch.first).choice(drums.fills)
+            groove = groove if stretch.energy < FULL_KIT and stretch.first > 0 else fill
+        notes += play_bar(groove, meter, index, beat, stretch.energy)
+        if index == 0 and stretch.energy >= CRASHES and stretch.first > 0:
+            notes.append(Note(beat, 1.0, LANES[drums.crash], loudness(100, stretch.energy)))
+    notes = sheet.before_final(notes)
+    final, length = sheet.plan.final, sheet.plan.end - sheet.plan.final
+    notes += [Note(final, length, LANES[lane], 100) for lane in dict.fromkeys(("kick", drums.crash))]
+    return Part(
+        "Drums",
+        "drums",
+        drums.kit,
+        perform(sheet, notes, sheet.brief.chance.of("humanise", "drums"), tightness=2.0),
+        gain=drums.gain,
+        reverb=drums.reverb,
+    )

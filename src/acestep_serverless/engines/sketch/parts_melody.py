@@ -1,0 +1,176 @@
+"""What does the soloist play, and who answers? Motifs that return over new chords, ornaments on returns, and a second voice."""
+
+from dataclasses import dataclass, field
+
+from acestep_serverless.engines.sketch.groove import perform
+from acestep_serverless.engines.sketch.melody_pitch import (
+    ANSWER_SHAPES,
+    CONTOURS,
+    QUESTION_SHAPES,
+    STRONG,
+    Slot,
+    cheapest_path,
+)
+from acestep_serverless.engines.sketch.melody_rhythm import Phrase, metric_weight, onsets, phrases_of
+from acestep_serverless.engines.sketch.score import Note, Part
+from acestep_serverless.engines.sketch.sheet import Sheet, loudness
+from acestep_serverless.engines.sketch.styles.model import Counter
+from acestep_serverless.engines.sketch.theory import scale_over
+
+# Semitones above the verse's centre at which each section's tune lies.
+REGISTER = {"intro": 0, "verse": 0, "prechorus": 2, "chorus": 5, "bridge": 2, "instrumental": 5, "outro": 2}
+LONGEST = 4.0
+FREE_PULL, MOTIF_PULL = 0.16, 0.5
+VELOCITY = 96
+# Chance that a return of a section splits a long note with its neighbour.
+ORNAMENT = 0.25
+
+
+@dataclass(slots=True)
+class Memory:
+    """The motifs sung so far, by section and letter: their places in the phrase and their heights above the centre."""
+
+    rhythms: dict[tuple[str, str, int, float], tuple[float, ...]] = field(default_factory=dict)
+    shapes: dict[tuple[str, str], tuple[float, ...]] = field(default_factory=dict)
+
+
+def rhythm_of(sheet: Sheet, phrase: Phrase, memory: Memory) -> tuple[float, ...]:
+    """The phrase's places: those of its motif where it has been heard with as many notes, else new ones."""
+    name = (phrase.section, phrase.letter, phrase.notes, phrase.length)
+    if name not in memory.rhythms:
+        style, meter = sheet.brief.style, sheet.brief.meter
+        rng = sheet.brief.chance.of("rhythm", phrase.section, phrase.letter)
+        memory.rhythms[name] = onsets(
+            phrase.notes, phrase.length, sheet.plan.beats_per_bar, meter, style.melody.syncopation, rng
+        )
+    return memory.rhythms[name]
+
+
+def heights_of(sheet: Sheet, phrase: Phrase, places: tuple[float, ...], memory: Memory) -> tuple[list[float], float]:
+    """The contour that a phrase follows, above its centre, and how strictly: a motif's own heights, or a fresh shape."""
+    shape = memory.shapes.get((phrase.section, phrase.letter))
+    if shape is not None:
+        last = max(1, len(places) - 1)
+        return [shape[round(i * (len(shape) - 1) / last)] for i in range(len(places))], MOTIF_PULL
+    rng = sheet.brief.chance.of("shape", phrase.section, phrase.letter)
+    contour = CONTOURS[rng.choice(ANSWER_SHAPES if phrase.answer else QUESTION_SHAPES)]
+    size = rng.uniform(5.0, 8.0)
+    return [size * contour(place / phrase.length) for place in places], FREE_PULL
+
+
+def lengths_of(places: tuple[float, ...], phrase: Phrase, legato: float) -> list[float]:
+    """Each note sounds most of the way to the next; the last one leaves a breath before the phrase ends."""
+    gaps = [b - a for a, b in zip(places, places[1:], strict=False)]
+    breath = 0.5 if phrase.length - places[-1] > 1 else 0.1 * (phrase.length - places[-1])
+    return [min(gap, LONGEST) * legato for gap in gaps] + [min(phrase.length - places[-1] - breath, LONGEST)]
+
+
+def sing(sheet: Sheet, phrase: Phrase, memory: Memory, before: int | None) -> list[Note]:
+    """One phrase in notes."""
+    melody, bar = sheet.brief.style.melody, sheet.plan.beats_per_bar
+    places = rhythm_of(sheet, phrase, memory)
+    centre = melody.centre + REGISTER[phrase.section]
+    heights, pull = heights_of(sheet, phrase, places, memory)
+    lengths = lengths_of(places, phrase, melody.legato)
+    slots = [
+        Slot(
+            sheet.span_at(phrase.start + place).chord,
+            metric_weight((phrase.start + place) % bar, sheet.brief.meter),
+            length,
+            centre + height,
+        )
+        for place, length, height in zip(places, lengths, heights, strict=True)
+    ]
+    rng = sheet.brief.chance.of("pitch", phrase.section, phrase.letter, phrase.answer)
+    pitches = cheapest_path(slots, sheet.brief.key, centre, melody.pentatonic, phrase.answer, pull, before, rng)
+    memory.shapes.setdefault((phrase.section, phrase.letter), tuple(float(p - centre) for p in pitches))
+    energy = sheet.stretch_at(phrase.start).energy
+    return [
+        Note(phrase.start + place, length, pitch, loudness(VELOCITY + (8 if slot.weight >= STRONG else 0), energy))
+        for place, length, pitch, slot in zip(places, lengths, pitches, slots, strict=True)
+    ]
+
+
+def ornamented(sheet: Sheet, phrase: Phrase, notes: list[Note]) -> list[Note]:
+    """A return varied: some notes of a beat or more split into themselves, their upper neighbour and back."""
+    rng = sheet.brief.chance.of("ornament", phrase.start)
+    varied: list[Note] = []
+    for note in notes:
+        scale = scale_over(sheet.brief.key, sheet.span_at(note.start).chord)
+        if note is notes[-1] or note.length < 0.9 or rng.random() >= ORNAMENT:
+            varied.append(note)
+            continue
+        neighbour = next(p for p in range(note.pitch + 1, note.pitch + 4) if p % 12 in scale)
+        varied += [
+            Note(note.start, 0.48, note.pitch, note.velocity),
+            Note(note.start + 0.5, note.length - 0.5, neighbour, max(1, note.velocity - 10)),
+        ]
+    return varied
+
+
+def melody_notes(sheet: Sheet) -> list[Note]:
+    """The straight melody: every phrase up to the final chord, then the tonic nearest to where the tune arrived."""
+    memory = Memory()
+    notes: list[Note] = []
+    for phrase in phrases_of(sheet):
+        if phrase.start >= sheet.plan.final:
+            break
+        sung = sing(sheet, phrase, memory, notes[-1].pitch if notes else None)
+        sung_line = bool(sheet.stretch_at(phrase.start).syllables)
+        notes += ornamented(sheet, phrase, sung) if phrase.turn and not sung_line else sung
+    notes = sheet.before_final(notes)
+    arrived = notes[-1].pitch if notes else sheet.brief.style.melody.centre
+    tonic = min(
+        (p for p in range(arrived - 6, arrived + 7) if p % 12 == sheet.brief.key.tonic), key=lambda p: abs(p - arrived)
+    )
+    return [*notes, Note(sheet.plan.final, sheet.plan.end - sheet.plan.final, tonic, VELOCITY)]
+
+
+def melody_part(sheet: Sheet, notes: list[Note]) -> Part:
+    """The melody as played."""
+    sound = sheet.brief.style.melody.sound
+    played = perform(sheet, notes, sheet.brief.chance.of("humanise", "melody"))
+    return Part("Melody", "melody", sound.program, played, sound.gain, sound.pan, sound.reverb, sound.chorus)
+
+
+def guide_tones(sheet: Sheet, counter: Counter) -> list[Note]:
+    """A slow line of thirds and sevenths, one per chord, each the nearest to the last, entering a beat late."""
+    notes: list[Note] = []
+    here = counter.centre
+    for span in sheet.spans[:-1]:
+        stretch = sheet.stretch_at(span.start)
+        if stretch.energy < counter.enters or span.length < 2:
+            continue
+        tones = {
+            (span.chord.root + i) % 12 for i in span.chord.intervals if i not in (0, 7)
+        } or span.chord.pitch_classes
+        here = min(
+            (p for p in range(here - 7, here + 8) if p % 12 in tones),
+            key=lambda p: abs(p - here) + 0.3 * abs(p - counter.centre),
+        )
+        notes.append(Note(span.start + 1, span.length - 1.1, here, loudness(76, stretch.energy)))
+    return notes
+
+
+def third_below(sheet: Sheet, note: Note) -> int:
+    """The pitch two scale steps below a melody note, in the scale over its chord."""
+    scale = scale_over(sheet.brief.key, sheet.span_at(note.start).chord)
+    steps = [p for p in range(note.pitch - 1, note.pitch - 6, -1) if p % 12 in scale]
+    return steps[1]
+
+
+def counter_part(sheet: Sheet, melody: list[Note], counter: Counter) -> Part:
+    """The second voice: guide tones, and thirds below the melody in the last chorus."""
+    peak = max(stretch.energy for stretch in sheet.plan.stretches)
+    notes = [
+        Note(n.start, n.length, third_below(sheet, n), loudness(70, 1.0))
+        for n in melody
+        if n.start < sheet.plan.final
+        and sheet.stretch_at(n.start).name == "chorus"
+        and sheet.stretch_at(n.start).energy >= max(peak, counter.enters)
+    ]
+    doubled = {sheet.stretch_at(note.start).first for note in notes}
+    notes += [n for n in guide_tones(sheet, counter) if sheet.stretch_at(n.start).first not in doubled]
+    sound = counter.sound
+    played = perform(sheet, sheet.before_final(notes), sheet.brief.chance.of("humanise", "counter"))
+    return Part("Counter", "counter", sound.program, played, sound.gain, sound.pan, sound.reverb, sound.chorus)
