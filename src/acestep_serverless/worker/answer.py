@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from acestep_serverless.client.acestep import AceStepClient, SongItem
+from acestep_serverless.client.acestep import AceStepClient
+from acestep_serverless.client.reports import SongItem
 from acestep_serverless.contract.music import MusicInput
 from acestep_serverless.contract.music_output import SongResult, json_bytes, success_output
-from acestep_serverless.errors import TaskFailed
 from acestep_serverless.worker.embedding import DeliveredSong, embed
 from acestep_serverless.worker.generation import Finished
 from acestep_serverless.worker.sink import ArtifactSink, AudioFile
@@ -62,11 +62,13 @@ class Answer:
     async def _fetch(self, index: int, item: SongItem, folder: Path) -> AudioFile:
         path = folder / str(index)
         with await asyncio.to_thread(path.open, "wb") as file:
-            fetched = await self.acestep.download(item.file, file.write, chunk=DOWNLOAD_CHUNK, limit=LARGEST_FILE)
-        if not fetched.bytes:
-            raise TaskFailed(f"the ACE-Step API served an empty file for song {index + 1}")
-        suffix = _SUFFIXES.get(fetched.media_type.partition(";")[0].strip().lower(), ".mp3")
-        return AudioFile(path, suffix, fetched.media_type, fetched.bytes, fetched.sha256)
+
+            def keep(piece: bytes) -> None:
+                file.write(piece)
+
+            fetched = await self.acestep.download(item.file, keep, chunk=DOWNLOAD_CHUNK, limit=LARGEST_FILE)
+        media_type = fetched.media_type if fetched.media_type in _SUFFIXES else "audio/mpeg"
+        return AudioFile(path, _SUFFIXES[media_type], media_type, fetched.bytes, fetched.sha256)
 
     async def _output(self, songs: Sequence[DeliveredSong]) -> dict[str, object]:
         wanted = self.request.return_audio_base64
@@ -105,7 +107,7 @@ def _described(index: int, item: SongItem, file: str, audio: AudioFile) -> SongR
         lyrics=item.lyrics,
         metas=item.metas,
         seed=_seed(item.seed_value, index),
-        seconds=_seconds(item.metas.get("duration")),
+        seconds=_seconds(item.raw.get("seconds", item.metas.get("duration"))),
         lm_model=item.lm_model,
         dit_model=item.dit_model,
         engine=item.engine,

@@ -7,7 +7,8 @@ from typing import Any
 
 import structlog
 
-from acestep_serverless.client.acestep import AceStepClient, SongItem, TaskReport
+from acestep_serverless.client.acestep import AceStepClient
+from acestep_serverless.client.reports import SongItem
 from acestep_serverless.clock import Clock
 from acestep_serverless.contract.music import SEED_MAXIMUM, MusicInput
 from acestep_serverless.errors import AcestepServerlessError, TaskFailed
@@ -81,9 +82,9 @@ class Generation:
         reports = self.acestep.follow(task_id, interval=float(self.request.poll_interval), deadline=deadline)
         async for task in reports:
             if task.state == "succeeded":
-                return _songs(task)
+                return task.items
             if task.state == "failed":
-                raise TaskFailed(task.error or "the ACE-Step API ended the task without audio and without a reason")
+                raise TaskFailed(task.error)
             self._say(task.progress, task.stage)
         return None
 
@@ -126,13 +127,6 @@ def release_parameters(request: MusicInput) -> dict[str, object]:
 def _seeds(first: int, count: int) -> int | str:
     seeds = [(first + index) % (SEED_MAXIMUM + 1) for index in range(count)]
     return seeds[0] if count == 1 else ",".join(map(str, seeds))
-
-
-def _songs(task: TaskReport) -> tuple[SongItem, ...]:
-    songs = tuple(item for item in task.items if item.file)
-    if not songs:
-        raise TaskFailed("the ACE-Step API reported success but saved no audio; ask again, with another seed")
-    return songs
 
 
 async def _last_words(work: Coroutine[Any, Any, None]) -> None:
