@@ -1,0 +1,43 @@
+"""How does a song become a stored file? Samples in, a tagged and measured file in the audio folder out."""
+
+import hashlib
+from pathlib import Path
+
+from acestep_serverless.acestep_api.audio_folder import AudioFolder
+from acestep_serverless.acestep_api.tasks import StoredSong, Task
+from acestep_serverless.audio.codec import encode
+from acestep_serverless.audio.formats import FORMATS
+from acestep_serverless.engines.base import Song
+
+TITLE_CHARACTERS = 120
+
+
+def store_song(task: Task, song: Song, folder: AudioFolder, engine_name: str) -> StoredSong:
+    """Encode one song of a task. Raises AudioError, OSError, or GenerationCancelled once the task is to stop."""
+    row = FORMATS[task.order.audio_format]
+    path = folder.new_path(row.suffix)
+    encode(song.clip, path, row.name, _tags(song, engine_name), task.stop.is_set)
+    return StoredSong(
+        name=path.name,
+        size=path.stat().st_size,
+        sha256=_sha256(path),
+        media_type=row.media_type,
+        seconds=song.clip.seconds,
+        sample_rate=song.clip.sample_rate,
+        seed=song.seed,
+        caption=song.caption,
+        lyrics=song.lyrics,
+        metas=song.metas,
+        warnings=tuple(dict.fromkeys((*task.order.warnings, *song.warnings))),
+    )
+
+
+def _tags(song: Song, engine_name: str) -> dict[str, str]:
+    """Title and origin; nothing that changes from run to run, so that the same song gives the same bytes."""
+    title = "".join(character for character in " ".join(song.caption.split()) if character.isprintable())
+    return {"title": title[:TITLE_CHARACTERS], "comment": f"made by the {engine_name} engine, seed {song.seed}"}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

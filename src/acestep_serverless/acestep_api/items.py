@@ -1,0 +1,105 @@
+"""What does a caller read about a task? A task record becomes its entry in the answer to `/query_result`."""
+
+from acestep_serverless.acestep_api.tasks import FINAL, State, StoredSong, Task
+from acestep_serverless.contract.acestep import Item, TaskStatus, audio_url, blank_item, query_entry
+from acestep_serverless.contract.music_shown import printable
+from acestep_serverless.engines.base import Engine
+
+UNKNOWN_TASK = "no such task: the id was never given out here, or its 24 hours are over, or the server has restarted"
+UNKNOWN_STAGE = "unknown"
+NOT_CHOSEN = "N/A"
+
+STATUSES = {
+    State.QUEUED: TaskStatus.ACTIVE,
+    State.RUNNING: TaskStatus.ACTIVE,
+    State.SUCCEEDED: TaskStatus.SUCCEEDED,
+    State.FAILED: TaskStatus.FAILED,
+    State.CANCELLED: TaskStatus.FAILED,
+}
+
+
+def task_entry(task: Task, position: int, engine: Engine) -> dict[str, object]:
+    """Give the entry of a task; `position` is its place in the queue (0 when it is not waiting)."""
+    if task.state is State.SUCCEEDED:
+        items = [_song_item(task, song, engine) for song in task.songs]
+    else:
+        items = [_unfinished_item(task, position, engine)]
+    return query_entry(task.task_id, STATUSES[task.state], items, task.stage)
+
+
+def unknown_entry(task_id: str, now_ms: int, engine: Engine) -> dict[str, object]:
+    """Give the entry of an id that names no task. Upstream calls it running, and its pollers never end."""
+    item = blank_item(
+        status=TaskStatus.FAILED, created_ms=now_ms, progress=0.0, stage=UNKNOWN_STAGE, engine=engine.name
+    )
+    item["error"] = UNKNOWN_TASK
+    return query_entry(printable(task_id), TaskStatus.FAILED, [item], "")
+
+
+def _unfinished_item(task: Task, position: int, engine: Engine) -> Item:
+    item = blank_item(
+        status=STATUSES[task.state],
+        created_ms=task.created_ms,
+        progress=task.progress,
+        stage=task.stage,
+        engine=engine.name,
+    )
+    item["error"] = task.error
+    if task.state not in FINAL:
+        item["queue_position"] = position
+    return item
+
+
+def _song_item(task: Task, song: StoredSong, engine: Engine) -> Item:
+    item = blank_item(
+        status=TaskStatus.SUCCEEDED,
+        created_ms=task.created_ms,
+        progress=task.progress,
+        stage=task.stage,
+        engine=engine.name,
+    )
+    item.update(
+        {
+            "file": audio_url(song.name),
+            "url": audio_url(song.name),
+            "prompt": song.caption,
+            "lyrics": song.lyrics,
+            "metas": _metas(task, song),
+            "generation_info": _generation_info(task, engine),
+            "seed_value": ",".join(str(seed) for seed in task.order.request.seeds),
+            "lm_model": engine.language_model,
+            "dit_model": engine.model,
+            "seed": song.seed,
+            "bytes": song.size,
+            "sha256": song.sha256,
+            "media_type": song.media_type,
+            "seconds": song.seconds,
+            "sample_rate": song.sample_rate,
+            "warnings": list(song.warnings),
+        }
+    )
+    return item
+
+
+def _metas(task: Task, song: StoredSong) -> dict[str, object]:
+    """What the song is, beside the words that the caller gave (the item's own are the final ones)."""
+    return {
+        "bpm": song.metas.bpm,
+        "duration": song.metas.duration,
+        "genres": song.metas.genres or NOT_CHOSEN,
+        "keyscale": song.metas.key_scale or NOT_CHOSEN,
+        "timesignature": song.metas.time_signature or NOT_CHOSEN,
+        "prompt": task.order.request.caption,
+        "lyrics": task.order.request.lyrics,
+    }
+
+
+def _generation_info(task: Task, engine: Engine) -> str:
+    """The markdown that upstream's user interface shows under a song, with what was measured here."""
+    seeds = ", ".join(str(seed) for seed in task.order.request.seeds)
+    each = task.running_seconds / len(task.songs)
+    return (
+        f"**Average Time per Track: {each:.2f}s** ({len(task.songs)} track(s))\n\n"
+        f"**Generation Complete**\n  - **Engine:** {engine.name} ({engine.model})\n  - **Seeds:** {seeds}\n\n"
+        f"**Total Time: {task.running_seconds:.2f}s**"
+    )

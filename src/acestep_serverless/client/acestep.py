@@ -1,0 +1,167 @@
+"""How is any ACE-Step server driven? Release a task, follow it, cancel it, fetch its songs; over a URL or in process.
+
+Nothing is submitted twice: only questions and downloads are repeated when a connection breaks.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
+
+import httpx
+
+from acestep_serverless.client.download import Download, DownloadedAudio
+from acestep_serverless.client.exchange import check_status, read_json, repeated, unreachable
+from acestep_serverless.client.reports import TaskReport, read_report
+from acestep_serverless.clock import Clock
+from acestep_serverless.contract.acestep import LONGEST_WAIT
+from acestep_serverless.errors import PeerError, TaskFailed
+
+ANSWER_SECONDS = 30.0
+"""Longest silence of a server, beyond the wait that was asked of it."""
+
+SLOWEST_POLL = 1.0
+"""Longest time in seconds between two questions to a server that does not know `wait`."""
+
+LOST_AFTER_KNOWN = 5
+LOST_FROM_START = 10
+"""So many answers in a row without a trace of the task mean that it is lost; from the start a server gets more time."""
+
+ROUTE_MISSING = frozenset({404, 405})
+
+
+class AceStepClient:
+    """A client of one ACE-Step server. `http` brings its address or the transport, `api_key` "" sends no key."""
+
+    def __init__(self, http: httpx.AsyncClient, *, clock: Clock, api_key: str = "") -> None:
+        self._http = http
+        self._clock = clock
+        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+
+    async def release(self, parameters: Mapping[str, object]) -> str:
+        """Submit a task once and return its id.
+
+        Raises TaskFailed with the server's sentence (it refused the parameters), PeerError (key, full queue, broken
+        answer) or PeerUnreachable; after the last the server may have taken the task all the same.
+        """
+        answer = read_json(await self._sent("POST", "/release_task", dict(parameters)))
+        data = answer.get("data")
+        task_id = data.get("task_id") if isinstance(data, dict) else answer.get("task_id")
+        if not isinstance(task_id, str) or not task_id:
+            raise PeerError("the ACE-Step API took the task but gave no id for it")
+        return task_id
+
+    async def query(self, task_id: str, wait: float) -> TaskReport:
+        """Ask about a task; the server may hold its answer for `wait` seconds (0 to 60) until the task is final.
+
+        Raises PeerUnreachable and PeerError after repeated attempts. A single answer cannot tell a lost task from one
+        that has just begun (see `TaskReport.known`); `follow` can.
+        """
+        held = max(0.0, min(wait, LONGEST_WAIT))
+        body = {"task_id_list": [task_id], "wait": held}
+
+        async def attempt() -> TaskReport:
+            answer = read_json(await self._sent("POST", "/query_result", body, held))
+            try:
+                return read_report(task_id, answer)
+            except ValueError as error:
+                raise PeerError(f"the ACE-Step API's answer about the task cannot be read: {error}") from error
+
+        return await repeated(attempt)
+
+    async def follow(self, task_id: str, *, interval: float, deadline: float) -> AsyncIterator[TaskReport]:
+        """Yield a report at least every `interval` seconds; the final one at once where the server knows `wait`.
+
+        Ends after the final report, or at `deadline` (in the clock's monotonic seconds) after one that is not final:
+        whoever follows decides what that means. A server without `wait` is asked every min(interval, 1) seconds.
+        Raises TaskFailed when the server has lost the task, PeerError and PeerUnreachable as `query` does.
+        """
+        unseen, allowed = 0, LOST_FROM_START
+        while True:
+            asked = self._clock.monotonic()
+            wait = max(0.0, min(interval, deadline - asked, LONGEST_WAIT))
+            report = await self.query(task_id, wait)
+            yield report
+            if report.final or self._clock.monotonic() >= deadline:
+                return
+            unseen, allowed = (0, LOST_AFTER_KNOWN) if report.known else (unseen + 1, allowed)
+            if unseen >= allowed:
+                raise TaskFailed("the ACE-Step API has lost the task: it no longer knows its id")
+            await self._pace(asked, wait, interval, deadline)
+
+    async def cancel(self, task_id: str) -> bool:
+        """End a task on the server; False when the server has no such route. Raises PeerError and PeerUnreachable."""
+
+        async def attempt() -> bool:
+            response = await self._sent("POST", "/cancel_task", {"task_id": task_id})
+            if response.status_code in ROUTE_MISSING:
+                return False
+            check_status(response)
+            return True
+
+        return await repeated(attempt)
+
+    async def download(
+        self, file: str, sink: Callable[[bytes], None], *, chunk: int = 1 << 20, limit: int
+    ) -> DownloadedAudio:
+        """Hand the bytes of a song to `sink` in order, `chunk` bytes at a time where the server knows ranges.
+
+        `file` is `SongItem.file`. Raises TooLarge beyond `limit` bytes, PeerError (another server's address; a refused,
+        empty or inconsistent file) and PeerUnreachable.
+        """
+        url = self._own_url(file)
+        download = Download(sink, chunk, limit)
+
+        async def attempt() -> None:
+            before = download.received
+            try:
+                async with self._http.stream(
+                    "GET", url, headers={**self._headers, **download.headers()}, timeout=_timeout(0.0)
+                ) as response:
+                    await download.take(response)
+            except httpx.HTTPError as error:
+                if download.received != before:  # part of a stream has been handed on and cannot be taken back
+                    raise PeerError("the connection to the ACE-Step API broke during the download") from error
+                raise unreachable(error) from error
+
+        while not download.complete:
+            await repeated(attempt)
+        return download.result()
+
+    async def health(self) -> dict[str, Any]:
+        """Give the server's description of itself. Raises PeerError and PeerUnreachable."""
+
+        async def attempt() -> dict[str, Any]:
+            answer = read_json(await self._sent("GET", "/health"))
+            data = answer.get("data")
+            return data if isinstance(data, dict) else answer
+
+        return await repeated(attempt)
+
+    async def _sent(
+        self, method: str, url: str, body: Mapping[str, object] | None = None, held: float = 0.0
+    ) -> httpx.Response:
+        """Send one request and read its answer; `held` is how many seconds the server may hold it back."""
+        try:
+            return await self._http.request(method, url, json=body, headers=self._headers, timeout=_timeout(held))
+        except httpx.HTTPError as error:
+            raise unreachable(error) from error
+
+    async def _pace(self, asked: float, wait: float, interval: float, deadline: float) -> None:
+        """Sleep until the next question is due, unless the server itself has held back its answer."""
+        now = self._clock.monotonic()
+        if now - asked < 0.9 * wait:
+            await asyncio.sleep(max(0.0, min(asked + min(interval, SLOWEST_POLL), deadline) - now))
+
+    def _own_url(self, file: str) -> httpx.URL:
+        """The address of a song on this server. Another server's would be sent our key, so it is refused."""
+        try:
+            url, base = httpx.URL(file), self._http.base_url
+        except httpx.InvalidURL as error:
+            raise PeerError("the ACE-Step API gave an address of a song that is none") from error
+        if url.host and (url.scheme, url.host, url.port) != (base.scheme, base.host, base.port):
+            raise PeerError(f"the ACE-Step API gave an address on another server for a song ({url.host})")
+        return url
+
+
+def _timeout(held: float) -> httpx.Timeout:
+    return httpx.Timeout(ANSWER_SECONDS, read=ANSWER_SECONDS + held)

@@ -1,0 +1,150 @@
+"""How is one parameter of the ACE-Step REST API read? JSON values and form texts become typed values, or are refused.
+
+Every reader takes a value that is neither null nor blank text (a reader of texts takes blanks too), returns the typed
+value, or raises ValueError whose text completes the sentence "FIELD: ... ". Upstream replaces what it cannot read by
+the default without a word; here nothing is replaced: a number that is none is an error that names the field.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from acestep_serverless.contract.music_shown import printable
+
+Reader = Callable[[Any], object]
+
+TRUE_WORDS = frozenset({"1", "true", "yes", "y", "on"})
+FALSE_WORDS = frozenset({"0", "false", "no", "n", "off"})
+SEED_MAXIMUM = 4_294_967_295
+
+_KEY = re.compile(r"([A-Ga-g])\s*([#b♯♭]?)\s*(major|minor|maj|min|m|M)?", re.ASCII)
+_MINOR_WORDS = frozenset({"minor", "min", "m"})
+_TIME_SIGNATURES = {"2": "2", "3": "3", "4": "4", "6": "6", "2/4": "2", "3/4": "3", "4/4": "4", "6/8": "6"}
+_DIGITS_READ = 40
+
+
+def switch(value: Any) -> bool:
+    """Read true or false, 1 or 0, or one of upstream's words for them in any case."""
+    word = str(value).strip().lower() if isinstance(value, str | bool | int) else ""
+    if word in TRUE_WORDS or word in FALSE_WORDS:
+        return word in TRUE_WORDS
+    raise ValueError("must be true or false")
+
+
+def number(least: float, most: float, *, also: tuple[float, ...] = (), meaning: object = None) -> Reader:
+    """Make a reader of numbers from `least` to `most`; a number in `also` is read as `meaning`."""
+
+    def read(value: Any) -> object:
+        given = _float(value)
+        if given in also:
+            return meaning
+        if given is None or not least <= given <= most:
+            raise ValueError(f"must be a number from {least:,g} to {most:,g}")
+        return given
+
+    return read
+
+
+def whole(least: int, most: int) -> Reader:
+    """Make a reader of whole numbers from `least` to `most`; 30.0 and "30" are 30."""
+
+    def read(value: Any) -> int:
+        given = _whole(value)
+        if given is None or not least <= given <= most:
+            raise ValueError(f"must be a whole number from {least:,} to {most:,}")
+        return given
+
+    return read
+
+
+def text(value: Any) -> str:
+    """Read a text, or a number as its text (as upstream does). Line ends become "\\n"."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ValueError("must be a text")
+    given = value if isinstance(value, str) else _number_text(value)
+    if printable(given) != given:
+        raise ValueError("must hold whole Unicode characters, no lone surrogates")
+    return given.replace("\r\n", "\n")
+
+
+def choice(*allowed: str) -> Reader:
+    """Make a reader of one word out of `allowed`, in any case."""
+    known = {word.lower(): word for word in allowed}
+
+    def read(value: Any) -> str:
+        word = known.get(value.strip().lower()) if isinstance(value, str) else None
+        if word is None:
+            raise ValueError(f"must be one of {', '.join(allowed)}")
+        return word
+
+    return read
+
+
+def words(value: Any) -> tuple[str, ...]:
+    """Read a list of texts, or one text with commas, as a tuple."""
+    given = value.split(",") if isinstance(value, str) else value
+    if not isinstance(given, list):
+        raise ValueError("must be a list of texts")
+    return tuple(text(word).strip() for word in given)
+
+
+def seeds(value: Any) -> tuple[int | None, ...]:
+    """Read one seed, a list of seeds, or "1,2,3"; -1 and an empty place ask for a random one (None)."""
+    given = value.split(",") if isinstance(value, str) else value if isinstance(value, list) else [value]
+    return tuple(_seed(seed) for seed in given)
+
+
+def key_scale(value: Any) -> str:
+    """Read "C# minor", "Am", "bb Major" ... as `<A-G><""|#|b> <major|minor>` (the language model's spelling)."""
+    match = _KEY.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None and isinstance(value, str):
+        match = _KEY.fullmatch(value.strip()[:1] + value.strip()[1:].lower())
+    if match is None:
+        raise ValueError('must be a note and a mode such as "C major", "F# minor" or "Bb major"')
+    note, accidental, mode = match.groups()
+    sign = accidental.replace("♯", "#").replace("♭", "b")
+    return f"{note.upper()}{sign} {'minor' if mode in _MINOR_WORDS else 'major'}"
+
+
+def time_signature(value: Any) -> str:
+    """Read 2, 3, 4 or 6, also written 2/4, 3/4, 4/4 and 6/8."""
+    given = str(_whole(value)) if _whole(value) is not None else str(value).strip()[:_DIGITS_READ]
+    if given not in _TIME_SIGNATURES:
+        raise ValueError("must be 2, 3, 4 or 6 (2/4, 3/4, 4/4, 6/8)")
+    return _TIME_SIGNATURES[given]
+
+
+def _seed(value: Any) -> int | None:
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    given = _whole(value)
+    if given is None or not -1 <= given <= SEED_MAXIMUM:
+        raise ValueError(f"must hold whole numbers from 0 to {SEED_MAXIMUM:,}, or -1 for a random one")
+    return None if given == -1 else given
+
+
+def _whole(value: Any) -> int | None:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    given = _float(value)
+    return int(given) if given is not None and given.is_integer() else None
+
+
+def _float(value: Any) -> float | None:
+    """A number, or None; integers beyond the range of floats and very long texts are none."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    if isinstance(value, str) and len(value) > _DIGITS_READ:
+        return None
+    try:
+        return float(value)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _number_text(value: float) -> str:
+    """The number as text; Python refuses to print integers of more than 4,300 digits, so those are no text."""
+    try:
+        return str(value)
+    except ValueError:
+        raise ValueError("must be a text") from None
