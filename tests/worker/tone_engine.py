@@ -1,0 +1,65 @@
+"""A real, tiny engine: every song is a sine whose pitch comes from its seed. It can be told to hold until it is
+cancelled."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from acestep_serverless.audio.clip import SAMPLE_RATE, Clip
+from acestep_serverless.engines.base import (
+    Cancelled,
+    EngineLimits,
+    GenerationRequest,
+    Progress,
+    Song,
+    SongMetas,
+)
+from acestep_serverless.errors import EngineError, GenerationCancelled
+
+READ_CHARACTERS = 100
+LIMITS = EngineLimits(1, 600, 8, READ_CHARACTERS, READ_CHARACTERS)
+
+
+@dataclass
+class ToneEngine:
+    """Sings at once unless `hold` is set; `held` and `stopped` tell what it is doing; `failure` makes it fail."""
+
+    hold: threading.Event = field(default_factory=threading.Event)
+    held: threading.Event = field(default_factory=threading.Event)
+    stopped: threading.Event = field(default_factory=threading.Event)
+    failure: str = ""
+    requests: list[GenerationRequest] = field(default_factory=list)
+    name: str = "tone"
+    model: str = "tone-1"
+    language_model: str = ""
+    limits: EngineLimits = LIMITS
+
+    def load(self, progress: Progress) -> None:
+        progress(1.0, "loaded")
+
+    def generate(self, request: GenerationRequest, progress: Progress, cancelled: Cancelled) -> Iterator[Song]:
+        self.requests.append(request)
+        progress(0.25, "tuning")
+        if self.failure:
+            raise EngineError(self.failure)
+        self._hold(cancelled)
+        for index, seed in enumerate(request.seeds):
+            yield self._song(request, index, seed)
+
+    def _hold(self, cancelled: Cancelled) -> None:
+        self.held.set()
+        waiting = threading.Event()
+        while self.hold.is_set():
+            if cancelled():
+                self.stopped.set()
+                raise GenerationCancelled("the tone was cut")
+            waiting.wait(0.01)
+
+    def _song(self, request: GenerationRequest, index: int, seed: int) -> Song:
+        time = np.arange(int(request.duration * SAMPLE_RATE)) / SAMPLE_RATE
+        wave = 0.25 * np.sin(2 * np.pi * (220 + seed % 440) * time)
+        samples = np.stack([wave, wave]).astype(np.float32)
+        metas = SongMetas(bpm=120, duration=request.duration, key_scale="A major", time_signature="4")
+        return Song(index, seed, Clip(samples), request.caption, request.lyrics, metas)
