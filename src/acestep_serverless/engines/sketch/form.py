@@ -23,7 +23,7 @@ ENERGY = {
     "instrumental": 0.75,
     "outro": 0.5,
 }
-# Forms of up to eight units (a unit is a phrase of one, two or four bars); longer songs repeat cycles.
+# Forms of up to twelve units (a unit is a phrase of one, two or four bars); longer songs repeat cycles.
 SMALL_FORMS: dict[int, tuple[tuple[str, int], ...]] = {
     1: (("chorus", 1),),
     2: (("verse", 1), ("chorus", 1)),
@@ -33,6 +33,10 @@ SMALL_FORMS: dict[int, tuple[tuple[str, int], ...]] = {
     6: (("intro", 1), ("verse", 2), ("chorus", 2), ("outro", 1)),
     7: (("intro", 1), ("verse", 2), ("bridge", 1), ("chorus", 2), ("outro", 1)),
     8: (("intro", 1), ("verse", 2), ("chorus", 2), ("bridge", 1), ("chorus", 1), ("outro", 1)),
+    9: (("intro", 1), ("verse", 2), ("chorus", 2), ("bridge", 1), ("chorus", 2), ("outro", 1)),
+    10: (("intro", 1), ("verse", 2), ("chorus", 2), ("verse", 1), ("bridge", 1), ("chorus", 2), ("outro", 1)),
+    11: (("intro", 1), ("verse", 2), ("chorus", 2), ("verse", 2), ("bridge", 1), ("chorus", 2), ("outro", 1)),
+    12: (("intro", 2), ("verse", 2), ("chorus", 2), ("verse", 2), ("bridge", 1), ("chorus", 2), ("outro", 1)),
 }
 
 
@@ -93,23 +97,21 @@ def phrase_unit(bars: int) -> int:
 
 
 def cycle_form(units: int) -> list[tuple[str, int]]:
-    """The form of a long song: cycles of verse and chorus, every third break a bridge or an instrumental one, a last chorus."""
+    """A long form: verse and chorus in cycles, an instrumental after every second one, a bridge before the last chorus."""
     edge = 1 if units < 24 else 2
-    body = units - 2 * edge
+    body = units - 2 * edge - 4
     form = [("intro", edge)]
     turn = 0
     while body > 0:
-        middle = ("bridge", "instrumental")[turn // 2 % 2]
-        wanted = [("verse", 2), ("chorus", 2)] if turn % 2 == 0 else [("verse", 2), ("chorus", 2), (middle, 2)]
-        for name, length in wanted:
-            length = min(length, body)
-            if length:
-                form.append((name, length))
-                body -= length
+        cycle = [("verse", 2), ("chorus", 2)]
+        if turn % 2 == 1 and body >= 10:
+            cycle.append(("instrumental", 2))
+        for name, length in cycle:
+            if body > 0:
+                form.append((name, min(length, body)))
+                body -= min(length, body)
         turn += 1
-    if form[-1][0] != "chorus":
-        form[-1] = ("chorus", form[-1][1])
-    return [*form, ("outro", edge)]
+    return [*form, ("bridge", 2), ("chorus", 2), ("outro", edge)]
 
 
 def merged(form: list[tuple[str, int]]) -> list[tuple[str, int]]:

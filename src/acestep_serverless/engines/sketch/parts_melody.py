@@ -155,7 +155,7 @@ def guide_tones(sheet: Sheet, counter: Counter) -> list[Note]:
 def third_below(sheet: Sheet, note: Note) -> int:
     """The pitch two scale steps below a melody note, in the scale over its chord."""
     scale = scale_over(sheet.brief.key, sheet.span_at(note.start).chord)
-    steps = [p for p in range(note.pitch - 1, note.pitch - 6, -1) if p % 12 in scale]
+    steps = [p for p in range(note.pitch - 1, note.pitch - 8, -1) if p % 12 in scale]
     return steps[1]
 
 

@@ -188,7 +188,7 @@ FOLK = Style(
         gain=-4,
         crash="tamb",
     ),
-    bass=Bass(Sound(32, -1, 0.0, 0.1), verse="R-------5-------", chorus="R---..R-5---..A-"),
+    bass=Bass(Sound(32, -1, 0.0, 0.1), verse="R---....5---r---", chorus="R---..R-5---..A-"),
     chords=Comping(Sound(25, -2, -0.25, 0.2), verse="1-3-2-4-1-3-2-3-", chorus="d---d-u-..u-d-u-", voices=5, centre=58),
     pad=Pad(Sound(48, -13, 0.0, 0.5), enters=0.7, centre=62),
     melody=Melody(Sound(73, -4, 0.15, 0.35), notes=4.0, centre=70, syncopation=0.12, pentatonic=True),
