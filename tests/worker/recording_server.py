@@ -42,6 +42,8 @@ class RecordingServer:
     port: int = 0
     requests: list[Recorded] = field(default_factory=list)
     _news: asyncio.Condition = field(default_factory=asyncio.Condition)
+    _server: uvicorn.Server | None = None
+    _serving: asyncio.Task[None] | None = None
 
     @property
     def url(self) -> str:
@@ -59,6 +61,16 @@ class RecordingServer:
         request = found()
         assert request is not None
         return request
+
+    def start(self, server: uvicorn.Server, listener: socket.socket) -> None:
+        self._server, self._serving = server, asyncio.create_task(server.serve(sockets=[listener]))
+
+    async def stop(self) -> None:
+        """Close every connection and the port; from now on connections are refused."""
+        assert self._server is not None
+        assert self._serving is not None
+        self._server.should_exit = True
+        await asyncio.wait_for(self._serving, 10)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         body, more = b"", True
@@ -103,10 +115,8 @@ async def recording_server(script: Script) -> AsyncIterator[RecordingServer]:
             timeout_keep_alive=30,
             timeout_graceful_shutdown=0,
         )
-        server = uvicorn.Server(config)
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        recorder.start(uvicorn.Server(config), listener)
         try:
             yield recorder
         finally:
-            server.should_exit = True
-            await asyncio.wait_for(serving, 10)
+            await recorder.stop()

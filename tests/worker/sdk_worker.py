@@ -1,0 +1,62 @@
+"""A whole worker in its own process: the official SDK, our handler, an ACE-Step server in process and the tiny engine.
+
+    python sdk_worker.py GATEWAY_URL TOKEN FOLDER
+
+Jobs whose caption is "hold" last until they are stopped.
+"""
+
+import itertools
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import httpx
+from tone_engine import ToneEngine
+
+from acestep_serverless.acestep_api import create_app
+from acestep_serverless.client.acestep import AceStepClient
+from acestep_serverless.clock import SYSTEM_CLOCK
+from acestep_serverless.engines.base import Cancelled, GenerationRequest, Progress, Song
+from acestep_serverless.worker.delivery import GatewaySink
+from acestep_serverless.worker.link import GatewayLink
+from acestep_serverless.worker.loop import JobHandler, Tools, job_handler
+from acestep_serverless.worker.sdk import prepare_environment, run
+
+ENDPOINT, WORKER = "ace-step", "w-1"
+
+
+class HoldingEngine(ToneEngine):
+    def generate(self, request: GenerationRequest, progress: Progress, cancelled: Cancelled) -> Iterator[Song]:
+        (self.hold.set if request.caption == "hold" else self.hold.clear)()
+        return super().generate(request, progress, cancelled)
+
+
+def main() -> None:
+    gateway_url, token, folder = sys.argv[1:]
+    ids, seeds = itertools.count(1), itertools.count(1)
+    app = create_app(
+        engine=HoldingEngine(),
+        folder=Path(folder),
+        clock=SYSTEM_CLOCK,
+        new_id=lambda: f"task-{next(ids)}",
+        new_seed=lambda: next(seeds),
+    )
+    link = GatewayLink(gateway_url, ENDPOINT, WORKER, token)
+
+    async def open_tools() -> Tools:
+        app.state.tasks.start()
+        sys.stdout.write(f"home: {os.environ['HOME']} {Path.home()}\n")
+        http = httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://acestep")
+        return Tools(AceStepClient(http, clock=SYSTEM_CLOCK), GatewaySink(link, SYSTEM_CLOCK))
+
+    def make_handler(sdk: ModuleType) -> JobHandler:
+        return job_handler(sdk, open_tools, environ=os.environ, clock=SYSTEM_CLOCK)
+
+    prepare_environment(os.environ, link, ping_interval_ms=1_000)
+    run(make_handler, os.environ)
+
+
+if __name__ == "__main__":
+    main()
