@@ -29,4 +29,4 @@ class Clip:
     @property
     def seconds(self) -> float:
         """Length in seconds."""
-        return self.samples.shape[1] / self.sample_rate
+        return int(self.samples.shape[1]) / self.sample_rate

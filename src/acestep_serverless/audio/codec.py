@@ -1,0 +1,105 @@
+"""How does a clip become a file, and a file a clip? FFmpeg's codecs through PyAV; same samples and tags, same bytes."""
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+from typing import cast
+
+import av
+import numpy as np
+from av.audio.resampler import AudioResampler
+from numpy.typing import NDArray
+
+from acestep_serverless.audio.clip import Clip
+from acestep_serverless.audio.formats import AudioFormat, format_named
+from acestep_serverless.audio.together import never
+from acestep_serverless.errors import AudioError, GenerationCancelled
+
+LAYOUTS = {1: "mono", 2: "stereo"}
+# One second of audio per frame handed to an encoder: 0.03 s of work, so a cancel is noticed at once.
+CHUNK_SECONDS = 1
+
+
+def encode(
+    clip: Clip,
+    path: Path,
+    audio_format: str,
+    tags: Mapping[str, str],
+    cancelled: Callable[[], bool] = never,
+) -> None:
+    """Write `clip` to `path` as `audio_format` ("mp3", "wav", "flac"), with `tags` such as {"title": ...}.
+
+    The file appears whole or not at all: it is written beside its place and renamed. No clock or chance enters it, so
+    the same samples and tags give the same bytes. Raises AudioError (unknown format, refused samples, no room on disk)
+    and GenerationCancelled as soon as `cancelled()` is true, which is asked for every second of audio.
+    """
+    chosen = format_named(audio_format)
+    folder = path.absolute().parent
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=f".{path.name}.", suffix=".part", delete=False) as file:
+        part = Path(file.name)
+    try:
+        _write(clip, part, chosen, tags, cancelled)
+        part.chmod(0o644)
+        part.replace(path)
+    except (av.error.FFmpegError, ValueError) as error:
+        raise AudioError(f"cannot write {path.name} as {audio_format}: {error}") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _write(clip: Clip, path: Path, chosen: AudioFormat, tags: Mapping[str, str], cancelled: Callable[[], bool]) -> None:
+    # "bitexact" keeps FFmpeg's version out of the file.
+    with av.open(str(path), "w", format=chosen.container, options={"fflags": "+bitexact"}) as container:
+        container.metadata.update(tags)
+        stream = container.add_stream(chosen.codec, rate=clip.sample_rate, options=dict(chosen.options))
+        assert isinstance(stream, av.AudioStream)
+        stream.codec_context.layout = LAYOUTS[clip.samples.shape[0]]
+        stream.codec_context.format = chosen.sample_format
+        if chosen.bit_rate is not None:
+            stream.bit_rate = chosen.bit_rate
+        for frame in _frames(clip, chosen.sample_format):
+            if cancelled():
+                raise GenerationCancelled("the song was cancelled while it was being encoded")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+def _frames(clip: Clip, sample_format: str) -> Iterator[av.AudioFrame]:
+    """Cut the clip into frames of one second in the encoder's sample format."""
+    layout = LAYOUTS[clip.samples.shape[0]]
+    size = clip.sample_rate * CHUNK_SECONDS
+    converter = AudioResampler(format=sample_format, layout=layout, rate=clip.sample_rate)
+    for start in range(0, clip.samples.shape[1], size):
+        samples = np.ascontiguousarray(clip.samples[:, start : start + size])
+        frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout=layout)
+        frame.sample_rate = clip.sample_rate
+        frame.time_base = Fraction(1, clip.sample_rate)
+        frame.pts = start
+        yield from converter.resample(frame)
+
+
+def decode(path: Path) -> Clip:
+    """Read any audio file that FFmpeg knows, at its own rate; more than two channels are mixed down to stereo.
+
+    Raises AudioError when there is no such file or no sound in it.
+    """
+    try:
+        with av.open(str(path.absolute()), options={"protocol_whitelist": "file"}) as container:
+            if not container.streams.audio:
+                raise AudioError(f"{path.name} holds no audio")
+            stream = container.streams.audio[0]
+            layout = LAYOUTS[min(stream.channels, 2)]
+            converter = AudioResampler(format="fltp", layout=layout)
+            pieces = [
+                cast(NDArray[np.float32], converted.to_ndarray())
+                for frame in chain(container.decode(stream), [None])
+                for converted in converter.resample(frame)
+            ]
+            rate = stream.rate
+    except (av.error.FFmpegError, OSError) as error:
+        raise AudioError(f"cannot read {path.name} as audio: {error}") from error
+    if not pieces:
+        raise AudioError(f"{path.name} holds no audio")
+    return Clip(np.concatenate(pieces, axis=1), rate)
