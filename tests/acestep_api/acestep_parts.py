@@ -30,7 +30,7 @@ HELD_AT_MOST = 20.0
 
 @dataclass
 class SineEngine:
-    """Sine tones. While `go` is unset it goes on working, listening for a cancel; `started` and `ended` tell."""
+    """Sine tones. While `go` is unset song `held_from` is not finished; `started` and `ended` tell."""
 
     name: str = "sine"
     model: str = "sine-1"
@@ -39,6 +39,7 @@ class SineEngine:
     go: threading.Event = field(default_factory=threading.Event)
     started: threading.Event = field(default_factory=threading.Event)
     ended: threading.Event = field(default_factory=threading.Event)
+    held_from: int = 0
     failure: Exception | None = None
     requests: list[GenerationRequest] = field(default_factory=list)
     seconds: float = 0.25
@@ -56,7 +57,8 @@ class SineEngine:
             for index, seed in enumerate(request.seeds):
                 progress(index / len(request.seeds), "composing")
                 self.started.set()
-                self._hold(cancelled)
+                if index >= self.held_from:
+                    self._hold(cancelled)
                 if self.failure is not None:
                     raise self.failure
                 yield Song(index, seed, self._clip(seed), request.caption, request.lyrics, self._metas(request))

@@ -13,6 +13,8 @@ from starlette.datastructures import Headers, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException, MultiPartParser
 
+from acestep_serverless.contract.music_shown import shown
+
 LARGEST_BODY = 1 << 20
 """Bytes; the longest lyrics take some 4,000."""
 MOST_FIELDS = 1000
@@ -77,12 +79,14 @@ async def _multipart(content_type: str, raw: bytes) -> Fields:
     )
     try:
         form = await parser.parse()
-    except (MultiPartException, ValueError, LookupError):  # LookupError: a charset that Python knows but text has not
+    except (MultiPartException, ValueError):  # ValueError: a charset that cannot decode the field
         raise HTTPException(400, "Malformed multipart body") from None
     try:
         for name, value in form.multi_items():
             if isinstance(value, UploadFile):
-                raise HTTPException(400, f"{ascii(name)[1:81]}: this server takes no audio files, got an upload")
+                raise HTTPException(
+                    400, f"{shown(name)}: must be absent, this server takes no audio files; got an upload"
+                )
         return _collected((name, str(value)) for name, value in form.multi_items())
     finally:
         await form.close()

@@ -19,6 +19,9 @@ from acestep_serverless.errors import PeerError, TaskFailed
 ANSWER_SECONDS = 30.0
 """Longest silence of a server, beyond the wait that was asked of it."""
 
+GRACE_SECONDS = 2.0
+"""How long beyond its deadline `follow` waits for an answer that is under way."""
+
 SLOWEST_POLL = 1.0
 """Longest time in seconds between two questions to a server that does not know `wait`."""
 
@@ -71,15 +74,19 @@ class AceStepClient:
     async def follow(self, task_id: str, *, interval: float, deadline: float) -> AsyncIterator[TaskReport]:
         """Yield a report at least every `interval` seconds; the final one at once where the server knows `wait`.
 
-        Ends after the final report, or at `deadline` (in the clock's monotonic seconds) after one that is not final:
-        whoever follows decides what that means. A server without `wait` is asked every min(interval, 1) seconds.
+        Ends after the final report, or at `deadline` (in the clock's monotonic seconds) after one that is not final,
+        GRACE_SECONDS later without one if the server is silent: whoever follows decides what that means. A server
+        without `wait` is asked every min(interval, 1) seconds.
         Raises TaskFailed when the server has lost the task, PeerError and PeerUnreachable as `query` does.
         """
         unseen, allowed = 0, LOST_FROM_START
         while True:
             asked = self._clock.monotonic()
             wait = max(0.0, min(interval, deadline - asked, LONGEST_WAIT))
-            report = await self.query(task_id, wait)
+            try:
+                report = await asyncio.wait_for(self.query(task_id, wait), max(0.0, deadline - asked) + GRACE_SECONDS)
+            except TimeoutError:
+                return
             yield report
             if report.final or self._clock.monotonic() >= deadline:
                 return
