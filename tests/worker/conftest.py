@@ -12,7 +12,7 @@ from tone_engine import ToneEngine
 
 from acestep_serverless.acestep_api import create_app
 from acestep_serverless.client.acestep import AceStepClient
-from acestep_serverless.clock import SYSTEM_CLOCK
+from acestep_serverless.clock import SYSTEM_CLOCK, Clock
 from acestep_serverless.worker.delivery import FolderSink
 from acestep_serverless.worker.handler import handle
 from acestep_serverless.worker.sink import ArtifactSink
@@ -29,14 +29,19 @@ class Studio:
     progress: list[Mapping[str, object]] = field(default_factory=list)
 
     async def ask(
-        self, given: object, *, job_id: str = "job-1", artifacts: ArtifactSink | None = None
+        self,
+        given: object,
+        *,
+        job_id: str = "job-1",
+        artifacts: ArtifactSink | None = None,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> dict[str, object]:
         return await handle(
             {"id": job_id, "input": given},
             acestep=AceStepClient(self.http, clock=SYSTEM_CLOCK),
             artifacts=artifacts or FolderSink(self.outputs),
             report=self.progress.append,
-            clock=SYSTEM_CLOCK,
+            clock=clock,
         )
 
 

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from tone_engine import READ_CHARACTERS
 
 from acestep_serverless.client.acestep import AceStepClient
-from acestep_serverless.clock import SYSTEM_CLOCK
+from acestep_serverless.clock import SYSTEM_CLOCK, Clock
 from acestep_serverless.contract.music import parse_music_input
 from acestep_serverless.worker.delivery import NOWHERE_TO_FETCH, FolderSink, InlineSink
 from acestep_serverless.worker.generation import release_parameters
@@ -97,6 +97,30 @@ async def test_progress_is_reported_at_once_and_then_every_poll_interval_while_t
     assert studio.progress[0] == {"progress": 0.0, "stage": "starting"}
     assert studio.progress[1] == {"progress": 0.25, "stage": "tuning"}
     assert all(later - earlier >= 1 for earlier, later in itertools.pairwise(times))
+
+
+async def test_no_progress_is_reported_before_the_interval_is_over_however_often_the_server_is_asked(
+    studio: Studio,
+) -> None:
+    """The handler's clock stands still while the client goes on asking by the real one."""
+    now = time.monotonic()
+    studio.engine.hold.set()
+    stopped = Clock(now_ms=lambda: 0, monotonic=lambda: now)
+    asked = asyncio.Event()
+
+    async def note(request: httpx.Request) -> None:
+        if request.url.path == "/query_result":
+            asked.set()
+
+    studio.http.event_hooks["request"].append(note)
+    job = asyncio.create_task(studio.ask(SHORT | {"poll_interval": 1}, clock=stopped))
+    for _ in range(2):  # the second question is asked only after the answer to the first
+        async with asyncio.timeout(5):
+            await asked.wait()
+        asked.clear()
+    studio.engine.hold.clear()
+    assert "error" not in await job
+    assert studio.progress == [{"progress": 0.0, "stage": "starting"}]
 
 
 class _Timed(list[Any]):

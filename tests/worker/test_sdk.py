@@ -68,17 +68,17 @@ class Worker:
 
 
 @asynccontextmanager
-async def running_worker(url: str, folder: Path) -> AsyncIterator[Worker]:
+async def running_worker(url: str, folder: Path, *flags: str) -> AsyncIterator[Worker]:
     """Start `sdk_worker.py` with a home directory that holds the user's own platform key."""
     config = folder / "home" / ".runpod" / "config.toml"
     config.parent.mkdir(parents=True)
     config.write_text(f'[default]\napi_key = "{PLATFORM_KEY}"\n')
     environ = {**os.environ, "HOME": str(folder / "home"), "PYTHONUNBUFFERED": "1"}
-    for variable in ("RUNPOD_LOG_LEVEL", "RUNPOD_DEBUG_LEVEL"):
-        environ.pop(variable, None)
+    for variable in [name for name in environ if name.startswith("RUNPOD_")]:
+        del environ[variable]
     script = str(Path(__file__).with_name("sdk_worker.py"))
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, script, url, TOKEN, str(folder / "audio")),
+        *(sys.executable, script, url, TOKEN, str(folder / "audio"), *flags),
         env=environ,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
@@ -156,6 +156,16 @@ async def test_no_line_of_a_worker_shows_the_token_while_its_gateway_fails_and_g
     assert TOKEN not in worker.output
 
 
+async def test_the_sdks_local_test_runs_one_job_without_a_gateway_or_a_home_for_progress(tmp_path: Path) -> None:
+    job = '{"input": {"caption": "a tone", "duration": 1}}'
+    async with running_worker("", tmp_path, "--test_input", job) as worker:
+        assert await asyncio.wait_for(worker.process.wait(), 20) == 0
+    assert "Job local_test completed successfully." in worker.output
+    assert "/v1/audio?filename=local_test-0.mp3" in worker.output
+    assert "ERROR" not in worker.output
+    assert PLATFORM_KEY not in worker.output
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems have no parent-death signal")
 async def test_the_heartbeat_dies_with_a_worker_that_is_killed(tmp_path: Path) -> None:
     gateway = Gateway()
@@ -166,6 +176,8 @@ async def test_the_heartbeat_dies_with_a_worker_that_is_killed(tmp_path: Path) -
         worker.process.send_signal(signal.SIGKILL)
         ready, _, _ = await asyncio.to_thread(select.select, [watched], [], [], 5)
         os.close(watched)
+        if not ready:
+            os.kill(heartbeat, signal.SIGKILL)
     assert ready, "the heartbeat outlived its worker"
 
 

@@ -33,6 +33,8 @@ def shown(value: object) -> str:
 
 def printable(text: str) -> str:
     """Return `text` with lone surrogates spelled out (`\\ud800`): without them UTF-8 can carry it."""
+    if text.isascii():  # known without looking: megabytes of base64 pass through here
+        return text
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 

@@ -79,14 +79,15 @@ class Generation:
 
     async def _follow(self, task_id: str, deadline: float) -> tuple[SongItem, ...] | None:
         """Report progress until the task ends; None when the deadline came first."""
-        reports = self.acestep.follow(task_id, interval=float(self.request.poll_interval), deadline=deadline)
-        async for task in reports:
-            if task.state == "succeeded":
-                return task.items
-            if task.state == "failed":
-                raise TaskFailed(task.error)
-            self._say(task.progress, task.stage)
-        return None
+        task = None
+        async for task in self.acestep.follow(task_id, interval=self.request.poll_interval, deadline=deadline):
+            if not task.final:
+                self._say(task.progress, task.stage)
+        if task is None or not task.final:
+            return None
+        if task.state == "failed":
+            raise TaskFailed(task.error)
+        return task.items
 
     def _say(self, fraction: float, stage: str) -> None:
         """Report progress, at most once every `poll_interval` seconds; the fraction never falls."""

@@ -31,7 +31,7 @@ async def handle(
 ) -> dict[str, object]:
     """Run one job, `{"id": ..., "input": {...}}`, and return the guide's success or error payload.
 
-    Never raises for what a caller, a server or a full disk did wrong: that becomes `{"error": ...}`. Being cancelled
+    What a caller, a server or a full disk did wrong becomes `{"error": ...}`. Being cancelled
     ends the ACE-Step task (waiting about a second for it at most) and raises CancelledError again.
     """
     job_id = str(job.get("id", "local"))
@@ -42,5 +42,7 @@ async def handle(
     except AcestepServerlessError as error:
         return error_output(str(error))
     except OSError as error:
+        if error.errno is None:  # no answer of the operating system, so nothing about this disk
+            raise
         _log.exception("the job's audio could not be kept on this disk", job=job_id)
         return error_output(f"the worker could not keep the audio on its disk: {error.strerror or error}")

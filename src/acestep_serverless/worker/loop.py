@@ -44,8 +44,13 @@ class JobHandler:
 
     async def __call__(self, job: dict[str, Any]) -> dict[str, object]:
         """Handle one job; the result is at the gateway before this returns, where there is a gateway."""
-        tools = await self._open()
-        output = await self._output(job, tools)
+        try:
+            tools = await self._open()
+            output = await self._handled(job, tools)
+        except Exception as error:
+            # Raised on, the SDK would post the whole traceback, with this machine's paths, to the caller.
+            _log.exception("the worker failed unexpectedly", job=job.get("id"))
+            return error_output(f"the worker failed unexpectedly: {type(error).__name__}: {redact(str(error))[:500]}")
         if isinstance(tools.artifacts, GatewaySink):
             await tools.artifacts.announce(str(job["id"]), output)
         return output
@@ -56,16 +61,11 @@ class JobHandler:
                 self._tools = await self.open_tools()
             return self._tools
 
-    async def _output(self, job: dict[str, Any], tools: Tools) -> dict[str, object]:
+    async def _handled(self, job: dict[str, Any], tools: Tools) -> dict[str, object]:
         def report(progress: Mapping[str, object]) -> None:
             self.post_progress(job, progress)
 
-        try:
-            return await handle(job, acestep=tools.acestep, artifacts=tools.artifacts, report=report, clock=self.clock)
-        except Exception as error:
-            # Raised on, the SDK would post the whole traceback, with this machine's paths, to the caller.
-            _log.exception("the handler failed unexpectedly", job=job.get("id"))
-            return error_output(f"the worker failed unexpectedly: {type(error).__name__}: {redact(str(error))[:500]}")
+        return await handle(job, acestep=tools.acestep, artifacts=tools.artifacts, report=report, clock=self.clock)
 
 
 def job_handler(
