@@ -24,7 +24,12 @@ DENSITY = {
     "intro": 0.6,
 }
 STEPS = (0.5, 0.25, 0.125)
-FULLEST = 0.8
+# How full of notes a phrase may be before it moves to shorter ones.
+FULLEST = 0.9
+# Chance that a motif begins before the bar.
+PICKUP = 0.4
+# What a beat of distance from its neighbours adds to a place's claim, up to two beats.
+FAR = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,21 +64,53 @@ def rank(place: float, meter: str, syncopation: float, rng: Random) -> float:
     return weight + rng.gauss(0, 0.16 + 0.2 * syncopation)
 
 
-def onsets(count: int, length: float, bar: float, meter: str, syncopation: float, rng: Random) -> tuple[float, ...]:
-    """`count` places in a phrase of `length` beats, earliest first; the last leaves room for a long note and a breath.
+def landing(inner: int, length: float, bar: float, syncopation: float, rng: Random) -> float:
+    """Where a phrase's last note falls, after `inner` others: on a beat in its second half that leaves a beat to hold it.
+
+    The more notes come before it, the later it falls; at times it is pushed an eighth early.
+    """
+    beats = [float(beat) for beat in range(int(length)) if length * 0.5 <= beat <= length - 1]
+    roomy = [beat for beat in beats if inner <= beat / STEPS[0] * FULLEST] or beats[-1:]
+    if not roomy:
+        return 0.0
+    target = 0.8 * inner
+    claims = [(1.5 if beat % bar in (0.0, bar / 2) else 1.0) / (0.5 + abs(beat - target)) for beat in roomy]
+    place = rng.choices(roomy, claims)[0]
+    pushed = place - 0.5
+    return pushed if pushed >= length / 2 and rng.random() < 0.4 * syncopation else place
+
+
+def spread(claims: dict[float, float], count: int) -> list[float]:
+    """The places with the highest claims, taken one by one; a place far from those already taken gains on the others."""
+    taken: list[float] = []
+    left = dict(claims)
+    while left and len(taken) < count:
+        best = max(left, key=lambda p: left[p] + FAR * min((2.0, *(abs(p - other) for other in taken))))
+        taken.append(best)
+        del left[best]
+    return taken
+
+
+def onsets(
+    count: int, length: float, bar: float, meter: str, syncopation: float, pickup: bool, rng: Random
+) -> tuple[float, ...]:
+    """`count` places in a phrase of `length` beats, earliest first; one or two may lie before its downbeat as a pickup.
 
     Where the phrase has no room for so many at thirty-second notes, it takes as many as fit.
     """
-    window = max(length * 0.55, length - max(0.75, min(2.0, length * 0.25)))
-    if count > window / 0.25 * FULLEST:
-        window = length * 0.92
-    step = next((s for s in STEPS if count <= max(1.0, window / s * FULLEST)), STEPS[-1])
-    places = [index * step for index in range(max(1, int(window / step + 1e-6)))]
+    early = min(rng.choice((1, 2)), max(0, count - 4)) if pickup and rng.random() < PICKUP else 0
+    inner = count - 1 - early
+    last = landing(inner, length, bar, syncopation, rng)
+    if inner > last / STEPS[1] * FULLEST:
+        last = length - STEPS[0]
+    step = next((s for s in STEPS if inner <= last / s * FULLEST), STEPS[-1])
+    places = [index * step for index in range(int(last / step + 1e-6))]
     shared: dict[float, float] = {}
     for place in places:
         shared.setdefault(place % bar, rank(place % bar, meter, syncopation, rng))
-    claims = {place: shared[place % bar] + rng.gauss(0, 0.08) + (0.5 if place == 0 else 0.0) for place in places}
-    return tuple(sorted(sorted(places, key=lambda place: (-claims[place], place))[:count]))
+    opening = 0.6 if rng.random() > 0.4 * syncopation else -0.3
+    claims = {place: shared[place % bar] + rng.gauss(0, 0.08) + (opening if place == 0 else 0.0) for place in places}
+    return tuple(sorted([*(-0.5 * (index + 1) for index in range(early)), *spread(claims, inner), last]))
 
 
 def sung_phrases(sheet: Sheet, stretch: Stretch) -> list[Phrase]:
@@ -89,7 +126,8 @@ def sung_phrases(sheet: Sheet, stretch: Stretch) -> list[Phrase]:
         letter = PERIODS[0][index % 4]
         if length > 0:
             start = stretch.first * bar + marks[index]
-            phrases.append(Phrase(stretch.name, letter, start, length, count, index % 2 == 1, stretch.turn))
+            answer = index % 4 == 3 or index == len(lines) - 1
+            phrases.append(Phrase(stretch.name, letter, start, length, count, answer, stretch.turn))
     return phrases
 
 
@@ -106,18 +144,10 @@ def played_phrases(sheet: Sheet, stretch: Stretch) -> list[Phrase]:
     for index in range(-(-stretch.bars // bars)):
         start = stretch.first + index * bars
         length = min(bars, stretch.first + stretch.bars - start) * bar
-        letter, shorter = period[index % 4], length < bars * bar
-        notes = max(1, count // 2) if shorter else count
+        notes = max(1, count // 2) if length < bars * bar else count
+        last = start + bars >= stretch.first + stretch.bars
         phrases.append(
-            Phrase(
-                stretch.name,
-                letter,
-                start * bar,
-                length,
-                notes,
-                index % (4 if melody.riff else 2) % 2 == 1,
-                stretch.turn,
-            )
+            Phrase(stretch.name, period[index % 4], start * bar, length, notes, last or index % 4 == 3, stretch.turn)
         )
     return phrases
 

@@ -1,6 +1,7 @@
 """What does the soloist play, and who answers? Motifs that return over new chords, ornaments on returns, and a second voice."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from acestep_serverless.engines.sketch.groove import perform
 from acestep_serverless.engines.sketch.melody_pitch import (
@@ -41,9 +42,10 @@ def rhythm_of(sheet: Sheet, phrase: Phrase, memory: Memory) -> tuple[float, ...]
         style, meter = sheet.brief.style, sheet.brief.meter
         rng = sheet.brief.chance.of("rhythm", phrase.section, phrase.letter)
         memory.rhythms[name] = onsets(
-            phrase.notes, phrase.length, sheet.plan.beats_per_bar, meter, style.melody.syncopation, rng
+            phrase.notes, phrase.length, sheet.plan.beats_per_bar, meter, style.melody.syncopation, phrase.start > 0, rng
         )
-    return memory.rhythms[name]
+    places = memory.rhythms[name]
+    return tuple(place for place in places if phrase.start + place >= 0)
 
 
 def heights_of(sheet: Sheet, phrase: Phrase, places: tuple[float, ...], memory: Memory) -> tuple[list[float], float]:
@@ -55,14 +57,27 @@ def heights_of(sheet: Sheet, phrase: Phrase, places: tuple[float, ...], memory: 
     rng = sheet.brief.chance.of("shape", phrase.section, phrase.letter)
     contour = CONTOURS[rng.choice(ANSWER_SHAPES if phrase.answer else QUESTION_SHAPES)]
     size = rng.uniform(5.0, 8.0)
-    return [size * contour(place / phrase.length) for place in places], FREE_PULL
+    return [size * contour(max(0.0, place / phrase.length)) for place in places], FREE_PULL
 
 
 def lengths_of(places: tuple[float, ...], phrase: Phrase, legato: float) -> list[float]:
     """Each note sounds most of the way to the next; the last one leaves a breath before the phrase ends."""
-    gaps = [b - a for a, b in zip(places, places[1:], strict=False)]
+    gaps = [after - before for before, after in pairwise(places)]
     breath = 0.5 if phrase.length - places[-1] > 1 else 0.1 * (phrase.length - places[-1])
     return [min(gap, LONGEST) * legato for gap in gaps] + [min(phrase.length - places[-1] - breath, LONGEST)]
+
+
+def accent(slot: Slot, height: int) -> float:
+    """The velocity of a note before its section's energy: strong beats and high notes are sung louder."""
+    return VELOCITY + (7 if slot.weight >= STRONG else 0) + max(-8, min(10, height))
+
+
+def one_voice(notes: list[Note]) -> list[Note]:
+    """The notes with each cut where the next begins (a pickup may reach into the phrase before)."""
+    if not notes:
+        return []
+    cut = [replace(a, length=min(a.length, b.start - a.start)) for a, b in pairwise(notes) if b.start > a.start]
+    return [*cut, notes[-1]]
 
 
 def sing(sheet: Sheet, phrase: Phrase, memory: Memory, before: int | None) -> list[Note]:
@@ -86,7 +101,7 @@ def sing(sheet: Sheet, phrase: Phrase, memory: Memory, before: int | None) -> li
     memory.shapes.setdefault((phrase.section, phrase.letter), tuple(float(p - centre) for p in pitches))
     energy = sheet.stretch_at(phrase.start).energy
     return [
-        Note(phrase.start + place, length, pitch, loudness(VELOCITY + (8 if slot.weight >= STRONG else 0), energy))
+        Note(phrase.start + place, length, pitch, loudness(accent(slot, pitch - centre), energy))
         for place, length, pitch, slot in zip(places, lengths, pitches, slots, strict=True)
     ]
 
@@ -118,7 +133,7 @@ def melody_notes(sheet: Sheet) -> list[Note]:
         sung = sing(sheet, phrase, memory, notes[-1].pitch if notes else None)
         sung_line = bool(sheet.stretch_at(phrase.start).syllables)
         notes += ornamented(sheet, phrase, sung) if phrase.turn and not sung_line else sung
-    notes = sheet.before_final(notes)
+    notes = one_voice(sheet.before_final(sorted(notes)))
     arrived = notes[-1].pitch if notes else sheet.brief.style.melody.centre
     tonic = min(
         (p for p in range(arrived - 6, arrived + 7) if p % 12 == sheet.brief.key.tonic), key=lambda p: abs(p - arrived)
