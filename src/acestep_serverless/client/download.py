@@ -62,6 +62,8 @@ class Download:
             await self._take_whole(response)
         elif response.status_code == RANGE_BEYOND_END and self.received == 0:
             raise PeerError("the ACE-Step API delivered an empty audio file")
+        elif response.status_code == RANGE_BEYOND_END and self.total is None:
+            self.complete = True  # the total was hidden, and the last chunk happened to be a full one
         elif response.status_code == WHOLE:
             raise PeerError(CHANGED)
         else:
