@@ -1,8 +1,10 @@
-"""A whole worker in its own process: the official SDK, our handler, an ACE-Step server in process and the tiny engine.
+"""A whole worker in its own process: the official SDK, our handler, an ACE-Step server in process and the tiny
+engine.
 
-    python sdk_worker.py GATEWAY_URL TOKEN FOLDER [--test_input JSON]
+python sdk_worker.py GATEWAY_URL TOKEN FOLDER [--test_input JSON]
 
-Without a gateway ("") the SDK runs the one job of `--test_input`. Jobs whose caption is "hold" last until they are stopped.
+Without a gateway ("") the SDK runs the one job of `--test_input`. Jobs whose caption is "hold" last until they are
+stopped.
 """
 
 import itertools

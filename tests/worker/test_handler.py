@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import Studio
+from handler_studio import Studio
 from structlog.testing import capture_logs
 from tone_engine import READ_CHARACTERS
 
