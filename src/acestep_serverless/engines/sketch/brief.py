@@ -21,6 +21,7 @@ from acestep_serverless.engines.sketch.words import (
     METERS,
     MOODS,
     SOLO,
+    SOLOISTS,
     TEMPO_WORDS,
     has,
     normalise,
@@ -28,15 +29,16 @@ from acestep_serverless.engines.sketch.words import (
 )
 
 # Styles for captions that name none: the ones that suit most words.
-OPEN_STYLES = ("pop", "folk", "rock", "synthwave", "lo-fi hip hop")
+OPEN_STYLES = ("pop", "folk", "piano ballad", "synthwave", "lo-fi hip hop")
 SLOWEST, FASTEST = 30.0, 300.0
 
 
 @dataclass(frozen=True, slots=True)
 class Brief:
-    """The song in outline. `tempo` is in quarter notes per minute, exact when `tempo_given`; `lift` shifts every section's energy.
+    """The song in outline.
 
-    `programs` overrides instruments by role; `silent` roles do not play; `solo` is the one program that plays everything.
+    `tempo` is in quarter notes per minute, exact when `tempo_given`; `lift` shifts every section's energy; `programs`
+    overrides instruments by role; `silent` roles do not play; `solo` is the one program that plays everything.
     """
 
     style: Style
@@ -65,7 +67,10 @@ class Brief:
 
 
 def choose_style(text: str, rng: Random) -> Style:
-    """The style whose words the normalised caption holds most of; the earlier mention wins ties, the seed decides without any."""
+    """The style whose words the normalised caption holds most of.
+
+    The earlier mention wins a tie; where no word names a style, the seed picks one that suits most words.
+    """
     scores: list[tuple[float, int, str]] = []
     for style in STYLES.values():
         found = [(weight, has(text, phrase)) for phrase, weight in style.words.items() if has(text, phrase) >= 0]
@@ -116,7 +121,7 @@ def choose_meter(request: GenerationRequest, text: str) -> str:
 
 
 def choose_players(text: str) -> tuple[dict[str, int], int | None]:
-    """Programs by role for the instruments that the caption names (longest names first), and the solo program if any."""
+    """Programs by role for the instruments that the caption names, longest names first, and the solo program if any."""
     programs: dict[str, int] = {}
     rest = f" {text} "
     for name in sorted(INSTRUMENTS, key=len, reverse=True):
@@ -125,9 +130,9 @@ def choose_players(text: str) -> tuple[dict[str, int], int | None]:
             programs.update({role: program for role in roles if role not in programs})
             rest = rest.replace(f" {name} ", "  ")
     for match in SOLO.finditer(text):
-        name = next(group for group in match.groups() if group)
-        if name in INSTRUMENTS and has(text, f"{name} solo") < 0:
-            return programs, INSTRUMENTS[name][0]
+        named = [word for word in (match[1] or match[2]).split() if word in SOLOISTS]
+        if named:
+            return programs, SOLOISTS[named[0]]
     return programs, None
 
 

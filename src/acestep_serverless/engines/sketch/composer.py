@@ -11,11 +11,16 @@ from acestep_serverless.engines.sketch.parts_drums import drum_part
 from acestep_serverless.engines.sketch.parts_melody import counter_part, melody_notes, melody_part
 from acestep_serverless.engines.sketch.score import Part, Score, Section
 from acestep_serverless.engines.sketch.sheet import Sheet, make_sheet
+from acestep_serverless.engines.sketch.styles.model import Comping, Counter, Pad, Sound
 
 NOT_SUNG = (
     "The sketch engine does not sing: an instrument plays the melody of the lyrics, one note per syllable. "
     "The acestep engine sings them."
 )
+# Players that join a style without them when the caption names their instrument.
+NAMED_PAD = Pad(Sound(48, -8, 0.0, 0.4), centre=62)
+NAMED_COUNTER = Counter(Sound(61, -8, 0.3, 0.3), enters=0.5)
+NAMED_ARPEGGIO = Comping(Sound(46, -7, 0.3, 0.4), verse="1.3.2.4.3.5.4.3.", chorus="1.2.3.4.5.4.3.2.", centre=66)
 SOLO_ROLES = frozenset({"bass", "chords", "melody"})
 
 
@@ -29,7 +34,7 @@ class Composition:
 
 def players(sheet: Sheet) -> dict[str, Callable[[], Part]]:
     """Who could play, by role, in the order of the score."""
-    style = sheet.brief.style
+    brief, style = sheet.brief, sheet.brief.style
     tune = melody_notes(sheet)
     band: dict[str, Callable[[], Part]] = {
         "drums": lambda: drum_part(sheet),
@@ -37,11 +42,11 @@ def players(sheet: Sheet) -> dict[str, Callable[[], Part]]:
         "chords": lambda: comping_part(sheet, style.chords, "Chords", "chords"),
         "melody": lambda: melody_part(sheet, tune),
     }
-    if (pad := style.pad) is not None:
+    if (pad := style.pad or (NAMED_PAD if "pad" in brief.programs else None)) is not None:
         band["pad"] = lambda: pad_part(sheet, pad)
-    if (arpeggio := style.arpeggio) is not None:
+    if (arpeggio := style.arpeggio or (NAMED_ARPEGGIO if "arpeggio" in brief.programs else None)) is not None:
         band["arpeggio"] = lambda: comping_part(sheet, arpeggio, "Arpeggio", "arpeggio")
-    if (counter := style.counter) is not None:
+    if (counter := style.counter or (NAMED_COUNTER if "counter" in brief.programs else None)) is not None:
         band["counter"] = lambda: counter_part(sheet, tune, counter)
     return band
 

@@ -1,7 +1,7 @@
-"""How long is each section, and where does the song end? Seconds become bars, bars become a form, the form ends on a chord.
+"""How long is each section, and where does the song end? Seconds become bars, bars a form that ends on a chord.
 
-The last section holds the final chord: it falls on a downbeat (on a beat in songs of less than two bars), sounds until `end`, and what
-follows until `total` belongs to the release, so that the sound dies away inside the song.
+The last section holds the final chord: it falls on a downbeat (on a beat in songs of less than two bars), sounds until
+`end`, and what follows until `total` belongs to the release, so that the sound dies away inside the song.
 """
 
 import math
@@ -54,7 +54,7 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The song's time line in beats: `final` is where the last chord falls, `end` where it stops, `total` the song's length."""
+    """The song's time line in beats: the last chord sounds from `final` to `end`; `total` is its length."""
 
     tempo: float
     total: float
@@ -74,7 +74,7 @@ def final_beat(seconds: float, tempo: float, beats_per_bar: float) -> float:
 
 
 def fitted_tempo(brief: Brief) -> float:
-    """The brief's tempo, moved by at most 4 % if free, so that whole bars fill the song and phrases of four come out even."""
+    """The brief's tempo, moved by at most 4 % if free, so that whole bars fill the song in phrases of four."""
     if brief.tempo_given:
         return brief.tempo
     bar = brief.beats_per_bar
@@ -97,7 +97,7 @@ def phrase_unit(bars: int) -> int:
 
 
 def cycle_form(units: int) -> list[tuple[str, int]]:
-    """A long form: verse and chorus in cycles, an instrumental after every second one, a bridge before the last chorus."""
+    """A long form: cycles of verse and chorus, an instrumental after every second, a bridge before the last chorus."""
     edge = 1 if units < 24 else 2
     body = units - 2 * edge - 4
     form = [("intro", edge)]

@@ -1,10 +1,10 @@
 """How does a pattern written for one 4/4 bar play in any meter? The grid language of the style tables.
 
-A grid is a string of sixteenth steps, one or more whole 4/4 bars long; spaces and "|" are for the eye only. "." is silence,
-"-" lengthens the note before it, any other character is an event whose meaning the reading part knows.
+A grid is a string of sixteenth steps, one or more whole 4/4 bars long; spaces and "|" are for the eye only. "." is
+silence, "-" lengthens the note before it, any other character is an event whose meaning the reading part knows.
 
-Other meters are read from the same grid: 2/4 takes the halves of each bar in turn, 3/4 the beats one, two and four (so a backbeat
-becomes a waltz's second and third beat), and 6/8 takes the halves in turn with every beat stretched to three eighths.
+Other meters are read from the same grid: 2/4 takes the halves of each bar in turn, 3/4 the beats one, two and four (so
+a backbeat becomes a waltz's second and third beat), 6/8 the halves in turn, every beat stretched to three eighths.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How does a straight score come to swing and breathe? Swing bends the beat, looseness moves each note a few milliseconds."""
+"""How does a straight score come to swing and breathe? Swing bends the beat, looseness moves each note a little."""
 
 from random import Random
 

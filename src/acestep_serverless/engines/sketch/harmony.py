@@ -1,4 +1,4 @@
-"""Which chord sounds when, and with which notes? Progressions laid over the form, then voiced so that each note moves little."""
+"""Which chord sounds when, and with which notes? Progressions over the form, voiced so that each note moves little."""
 
 from dataclasses import dataclass
 from functools import lru_cache

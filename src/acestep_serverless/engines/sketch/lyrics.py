@@ -1,14 +1,16 @@
 """What do the lyrics ask of the music? Their section tags become a form, their lines become note counts.
 
-Tags are lines such as "[Verse 1]" or "[Chorus - loud]"; a tag of unknown name is a verse of its own. Syllables are counted by vowel
-groups in alphabets with vowels, one per character in Chinese, Japanese and Korean; a count off by one costs one note.
+Tags are lines such as "[Verse 1]" or "[Chorus - loud]"; a tag of unknown name is a verse of its own. Lyrics without any
+tag fall into stanzas at blank lines. Syllables are counted by vowel groups in alphabets with vowels, one per character
+in Chinese, Japanese and Korean; a count off by one costs one note.
 """
 
 import re
 import unicodedata
 from dataclasses import dataclass
 
-TAG = re.compile(r"^\s*[\[(（【]\s*([^\])）】]{1,80})[\])）】]\s*$")
+# Square brackets, the usual ones and the full-width ones of Chinese and Japanese sheets.
+TAG = re.compile(r"^\s*[\[\u3010]\s*([^\]\u3011]{1,80})[\]\u3011]\s*$")
 # The first words that match decide; section names on the right are the composer's own.
 TAG_NAMES: tuple[tuple[str, str], ...] = (
     (r"pre ?chorus|build|lift|rise|climb", "prechorus"),
@@ -18,7 +20,11 @@ TAG_NAMES: tuple[tuple[str, str], ...] = (
     (r"outro|end|ending|coda|fade", "outro"),
     (r"inst|instrumental|solo|interlude|.* solo|.* break|.* interlude", "instrumental"),
 )
-VOWELS = frozenset("aeiouyαεηιουωаеиоуыэюяіїєёəıø")
+# Latin, Greek and Cyrillic vowels, after accents have been stripped.
+VOWELS = frozenset(
+    "aeiouy\u00f8\u0131\u0259\u03b1\u03b5\u03b7\u03b9\u03bf\u03c5\u03c9"
+    "\u0430\u0435\u0438\u043e\u0443\u044b\u044d\u044e\u044f\u0451\u0454\u0456\u0457"
+)
 ONE_EACH = (
     (0x3041, 0x30FF),  # kana
     (0x3400, 0x4DBF),  # Chinese, extension A
@@ -26,7 +32,7 @@ ONE_EACH = (
     (0xAC00, 0xD7A3),  # Hangul syllables
 )
 SMALL_KANA = frozenset("ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮ")
-WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*|\d+")
+WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*|\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +74,31 @@ def line_syllables(line: str) -> int:
     return sum(word_syllables(word) for word in WORD.findall(line))
 
 
+def stanza_sections(text: str) -> tuple[LyricSection, ...]:
+    """Untagged lyrics: a stanza that comes again is a chorus; where none does, every second one is."""
+    stanzas = [tuple(line.strip() for line in block.splitlines()) for block in re.split(r"\n\s*\n", text.strip())]
+    stanzas = [stanza for stanza in stanzas if any(line_syllables(line) for line in stanza)]
+    again = {stanza for stanza in stanzas if stanzas.count(stanza) > 1}
+    chorus = [stanza in again if again else index % 2 == 1 for index, stanza in enumerate(stanzas)]
+    return tuple(
+        LyricSection("chorus" if loud else "verse", tuple(filter(None, map(line_syllables, stanza))))
+        for stanza, loud in zip(stanzas, chorus, strict=True)
+    )
+
+
 def parse_lyrics(text: str) -> tuple[LyricSection, ...]:
     """Split lyrics into their sections, in order. Blank text, or the single tag [instrumental], gives none."""
+    tags = [TAG.match(line) for line in text.splitlines()]
+    if not any(tags):
+        return stanza_sections(text)
     sections: list[tuple[str, list[int]]] = []
-    for line in text.splitlines():
-        tag = TAG.match(line)
-        if tag is not None and (line.lstrip()[0] in "[【" or section_name(tag[1]) != "verse"):
+    for line, tag in zip(text.splitlines(), tags, strict=True):
+        if tag is not None:
             sections.append((section_name(tag[1]), []))
         elif count := line_syllables(line):
             if not sections:
                 sections.append(("verse", []))
             sections[-1][1].append(count)
-    if [(name, counts) for name, counts in sections] == [("instrumental", [])]:
+    if sections == [("instrumental", [])]:
         return ()
     return tuple(LyricSection(name, tuple(counts)) for name, counts in sections)

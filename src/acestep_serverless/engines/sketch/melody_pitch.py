@@ -1,7 +1,8 @@
-"""Which pitches does a phrase take? The cheapest path through the scale: small steps, chord tones where it counts, a shape to follow.
+"""Which pitches does a phrase take? The cheapest path through the scale: small steps, chord tones where it counts.
 
-A dynamic program over the candidate pitches of each note adds up what a singer would: leaps cost, tritones cost more, a long or
-strong note off the chord costs, and so does every semitone away from the phrase's contour. The path with the least cost is sung.
+A dynamic program over the candidate pitches of each note adds up what a singer would: leaps cost, tritones cost more, a
+long or strong note off the chord costs, and so does every semitone away from the phrase's contour. The path with the
+least cost is sung.
 """
 
 import math
@@ -32,7 +33,7 @@ ANSWER_SHAPES = ("arch", "fall", "early arch", "fall")
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One note to pitch: the chord under it, its metric weight, its length in beats, and the pitch it should be near."""
+    """One note to pitch: the chord under it, its metric weight, its length in beats, the pitch it should be near."""
 
     chord: Chord
     weight: float
@@ -46,7 +47,7 @@ def interval_cost(semitones: int) -> float:
 
 
 def candidates(key: Key, chord: Chord, centre: int, pentatonic: bool) -> list[int]:
-    """The pitches open to a note: the scale over its chord (or the pentatonic scale and the chord) around the centre."""
+    """The pitches open to a note around the centre: the scale over its chord, or the pentatonic scale and the chord."""
     classes = scale_over(key, chord)
     if pentatonic:
         five = {(key.tonic + step) % 12 for step in PENTATONIC[key.mode]}
@@ -66,7 +67,7 @@ def fit_cost(pitch: int, slot: Slot, pull: float) -> float:
 
 
 def close_cost(pitch: int, slot: Slot, key: Key, answer: bool) -> float:
-    """What a phrase's last pitch costs: it rests in the key on a chord tone, on the tonic if it answers, off it if it asks."""
+    """What a phrase's last pitch costs: it rests in the key and on the chord, on the tonic only if it answers."""
     cost = 0.0 if pitch % 12 in key.pitch_classes else 12.0
     cost += 0.0 if pitch % 12 in slot.chord.pitch_classes else 4.0
     if answer == (pitch % 12 != key.tonic):

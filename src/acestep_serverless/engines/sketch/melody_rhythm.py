@@ -1,7 +1,7 @@
-"""When do the melody's notes fall? Phrases from the form or the lyric lines, and a rhythm of exactly so many notes for each.
+"""When do the melody's notes fall? Phrases from the form or the lyric lines, and a rhythm of so many notes for each.
 
-A rhythm ranks the places of a bar by metrical weight and chance; a phrase of n notes takes the n best. Bars share one ranking, so
-that a phrase's second bar echoes its first, and phrases of one letter share one rhythm.
+A rhythm ranks the places of a bar by metrical weight and chance; a phrase of n notes takes the n best. Bars share one
+ranking, so that a phrase's second bar echoes its first, and phrases of one letter share one rhythm.
 """
 
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ FAR = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """One breath of melody: `start` and `length` in beats, how many notes, the letter of its motif, and how it closes."""
+    """One breath of melody: `start` and `length` in beats, how many notes, its motif's letter, and how it closes."""
 
     section: str
     letter: str
@@ -65,7 +65,7 @@ def rank(place: float, meter: str, syncopation: float, rng: Random) -> float:
 
 
 def landing(inner: int, length: float, bar: float, syncopation: float, rng: Random) -> float:
-    """Where a phrase's last note falls, after `inner` others: on a beat in its second half that leaves a beat to hold it.
+    """Where a phrase's last note falls, after `inner` others: on a beat of its second half with a beat to hold it.
 
     The more notes come before it, the later it falls; at times it is pushed an eighth early.
     """
@@ -81,7 +81,7 @@ def landing(inner: int, length: float, bar: float, syncopation: float, rng: Rand
 
 
 def spread(claims: dict[float, float], count: int) -> list[float]:
-    """The places with the highest claims, taken one by one; a place far from those already taken gains on the others."""
+    """The places with the highest claims, taken one by one; a place far from those taken gains on the others."""
     taken: list[float] = []
     left = dict(claims)
     while left and len(taken) < count:

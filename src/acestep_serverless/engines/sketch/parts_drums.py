@@ -1,4 +1,4 @@
-"""What does the drummer play? The style's groove by section, a fill before each change, a crash after it, a last hit."""
+"""What does the drummer play? The style's groove by section, a fill before each change, a crash after, a last hit."""
 
 from acestep_serverless.engines.sketch.form import Stretch
 from acestep_serverless.engines.sketch.grids import bar_events
@@ -50,6 +50,17 @@ def play_bar(groove: Groove, meter: str, index: int, beat: float, energy: float)
     return list(struck.values())
 
 
+def variation(sheet: Sheet, stretch: Stretch, beat: float) -> list[Note]:
+    """What every fourth bar adds to the groove in full sections: one soft stroke towards the next bar."""
+    rng = sheet.brief.chance.of("variation", stretch.name)
+    groove = section_groove(sheet, stretch)
+    lane = rng.choice([lane for lane in ("kick", "snare", "rim", "open") if lane in groove] or [""])
+    early = rng.choice((0.25, 0.5))
+    if not lane or stretch.energy < FULL_KIT:
+        return []
+    return [Note(beat + sheet.plan.beats_per_bar - early, STROKE, LANES[lane], loudness(62, stretch.energy))]
+
+
 def fills_here(sheet: Sheet, stretch: Stretch, index: int) -> bool:
     """Whether this bar is a fill: the last bar of a section long enough to have had a groove first."""
     return index == stretch.bars - 1 and (stretch.bars >= 2 or stretch.first > 0)
@@ -65,6 +76,8 @@ def drum_part(sheet: Sheet) -> Part:
         if fills_here(sheet, stretch, index):
             fill = sheet.brief.chance.of("fill", stretch.first).choice(drums.fills)
             groove = groove if stretch.energy < FULL_KIT and stretch.first > 0 else fill
+        elif index % 4 == 3:
+            notes += variation(sheet, stretch, beat)
         notes += play_bar(groove, meter, index, beat, stretch.energy)
         if index == 0 and stretch.energy >= CRASHES and stretch.first > 0:
             notes.append(Note(beat, 1.0, LANES[drums.crash], loudness(100, stretch.energy)))

@@ -1,4 +1,4 @@
-"""What does the soloist play, and who answers? Motifs that return over new chords, ornaments on returns, and a second voice."""
+"""What does the soloist play, and who answers? Motifs that return over new chords, ornaments, and a second voice."""
 
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -42,14 +42,20 @@ def rhythm_of(sheet: Sheet, phrase: Phrase, memory: Memory) -> tuple[float, ...]
         style, meter = sheet.brief.style, sheet.brief.meter
         rng = sheet.brief.chance.of("rhythm", phrase.section, phrase.letter)
         memory.rhythms[name] = onsets(
-            phrase.notes, phrase.length, sheet.plan.beats_per_bar, meter, style.melody.syncopation, phrase.start > 0, rng
+            phrase.notes,
+            phrase.length,
+            sheet.plan.beats_per_bar,
+            meter,
+            style.melody.syncopation,
+            phrase.start > 0,
+            rng,
         )
     places = memory.rhythms[name]
     return tuple(place for place in places if phrase.start + place >= 0)
 
 
 def heights_of(sheet: Sheet, phrase: Phrase, places: tuple[float, ...], memory: Memory) -> tuple[list[float], float]:
-    """The contour that a phrase follows, above its centre, and how strictly: a motif's own heights, or a fresh shape."""
+    """The contour that a phrase follows, above its centre, and how strictly: its motif's own heights or a new shape."""
     shape = memory.shapes.get((phrase.section, phrase.letter))
     if shape is not None:
         last = max(1, len(places) - 1)

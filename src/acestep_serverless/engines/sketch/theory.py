@@ -1,8 +1,8 @@
 """Which pitches belong to a key, and which to a chord? Keys, scales and the chord symbols of the style tables.
 
-A chord symbol is a degree with an optional accidental and colour: "1", "6", "b7", "57", "5M", "4m", "1sus". A plain degree
-takes the third and fifth that the key's own scale puts on it, so one progression serves the major and the minor key;
-an accidental counts from the major scale, whatever the mode. Pitch classes run from 0 (C) to 11 (B).
+A chord symbol is a degree with an optional accidental and colour: "1", "6", "b7", "57", "5M", "4m", "1sus". A plain
+degree takes the third and fifth that the key's own scale puts on it, so one progression serves the major and the minor
+key; an accidental counts from the major scale, whatever the mode. Pitch classes run from 0 (C) to 11 (B).
 """
 
 import re

@@ -1,4 +1,4 @@
-"""What can words in a caption change? The vocabulary beyond style names: tempo, mood, instruments, what to leave out."""
+"""What can words in a caption change? The vocabulary beyond styles: tempo, mood, instruments, what to leave out."""
 
 import re
 
@@ -148,7 +148,23 @@ LEFT_OUT = {
 }
 NEGATION = re.compile(r"\b(?:no|without|minus|zero)((?: \w+(?: (?:and|or|nor))?){1,4})")
 LESS = re.compile(r"\b(drum|beat|bass)less\b")
-SOLO = re.compile(r"\b(?:solo|unaccompanied) (?:\w+ ){0,2}?(\w+)|\b(\w+) solo\b|\b(\w+) only\b|\bonly (?:a )?(\w+)")
+SOLO = re.compile(r"\b(?:solo|unaccompanied|only|just)(?: an?)?((?: \w+){1,3})|\b(\w+) only\b")
+# Who can play a piece alone, and on which program.
+SOLOISTS = {
+    "piano": 0,
+    "guitar": 24,
+    "harp": 46,
+    "organ": 19,
+    "harpsichord": 6,
+    "kalimba": 108,
+    "marimba": 12,
+    "vibraphone": 11,
+    "synth": 81,
+    "synthesizer": 81,
+    "accordion": 21,
+    "koto": 107,
+    "strings": 48,
+}
 BPM = re.compile(r"\b(\d{2,3}) ?(?:bpm|beats per minute)\b")
 KEY = re.compile(r"\b([A-G])(#|b|♯|♭| ?-?sharp| ?-?flat)?[ -](major|minor)\b")
 METERS = (

@@ -4,7 +4,7 @@ from acestep_serverless.engines.sketch.styles.beats import FUNK, LOFI, REGGAE, T
 from acestep_serverless.engines.sketch.styles.club import DRUM_AND_BASS, HOUSE, SYNTHWAVE, TECHNO
 from acestep_serverless.engines.sketch.styles.model import Style
 from acestep_serverless.engines.sketch.styles.quiet import AMBIENT, BOSSA, CINEMATIC, JAZZ
-from acestep_serverless.engines.sketch.styles.songs import FOLK, POP, ROCK
+from acestep_serverless.engines.sketch.styles.songs import BALLAD, FOLK, POP, ROCK
 
 STYLES: dict[str, Style] = {
     style.name: style
@@ -12,6 +12,7 @@ STYLES: dict[str, Style] = {
         POP,
         ROCK,
         FOLK,
+        BALLAD,
         HOUSE,
         TECHNO,
         SYNTHWAVE,

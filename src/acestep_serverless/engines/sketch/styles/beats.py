@@ -61,7 +61,12 @@ LOFI = Style(
     ),
     bass=Bass(Sound(33, 0, 0.0, 0.05), verse="R------R..5-..A-", chorus="R--R---...5-R-A-"),
     chords=Comping(
-        Sound(4, -1, -0.15, 0.25, 0.4), verse="d-------..u-....", chorus="d-----u-..d---..", voices=4, centre=62, rootless=True
+        Sound(4, -1, -0.15, 0.25, 0.4),
+        verse="d-------..u-....",
+        chorus="d-----u-..d---..",
+        voices=4,
+        centre=62,
+        rootless=True,
     ),
     pad=Pad(Sound(89, -13, 0.0, 0.5), enters=0.6, centre=60),
     melody=Melody(Sound(11, -4, 0.2, 0.4), notes=3.4, centre=70, syncopation=0.5, pentatonic=True),
@@ -111,9 +116,7 @@ TRAP = Style(
         ),
     ),
     bass=Bass(Sound(38, 2, 0.0, 0.02), verse="R-----.....R--R-", chorus="R-----R----R--O-", low=26),
-    chords=Comping(
-        Sound(0, -4, -0.1, 0.4), verse="1-3-4-3-1-3-4-3-", chorus="1-3-5-3-4-3-2-3-", voices=3, centre=66
-    ),
+    chords=Comping(Sound(0, -4, -0.1, 0.4), verse="1-3-4-3-1-3-4-3-", chorus="1-3-5-3-4-3-2-3-", voices=3, centre=66),
     pad=Pad(Sound(52, -10, 0.0, 0.6), enters=0.5, centre=60),
     arpeggio=Comping(
         Sound(14, -12, 0.35, 0.5), verse="4---....3---....", chorus="5-4-3---4-3-2---", centre=70, enters=0.85
@@ -166,7 +169,12 @@ FUNK = Style(
     ),
     bass=Bass(Sound(36, 1, 0.0, 0.03), verse="R..r..R.O.rR..7-", chorus="R.rO..R.rR.5.7A-"),
     chords=Comping(
-        Sound(28, -4, -0.4, 0.12), verse="..x.xx..x.xx..x.", chorus="x.xx..x.xx.x.xx.", voices=3, centre=65, rootless=True
+        Sound(28, -4, -0.4, 0.12),
+        verse="..x.xx..x.xx..x.",
+        chorus="x.xx..x.xx.x.xx.",
+        voices=3,
+        centre=65,
+        rootless=True,
     ),
     pad=Pad(Sound(16, -13, 0.25, 0.25, 0.4), enters=0.55, centre=62, voices=3),
     arpeggio=Comping(
@@ -215,16 +223,24 @@ REGGAE = Style(
             "conga_high": "..x..x....x..x..|..x..x....x.xx..",
         },
         fills=(
-            {"snare": "x..x..x.X.......", "high": ".........xx.....", "floor": "............x.x.", "kick": "x.......x......."},
+            {
+                "snare": "x..x..x.X.......",
+                "high": ".........xx.....",
+                "floor": "............x.x.",
+                "kick": "x.......x.......",
+            },
             {"rim": "..x.x...X..xx.x.", "kick": "........x.......", "hat": "x.xxx.xx........"},
         ),
     ),
     bass=Bass(Sound(33, 2, 0.0, 0.04), verse="R-..R-3-5-......", chorus="....R-R-5-3-R-..", low=28),
-    chords=Comping(
-        Sound(27, -3, -0.35, 0.2), verse="....X.......X...", chorus="....X..u....X...", voices=3, centre=66
-    ),
+    chords=Comping(Sound(27, -3, -0.35, 0.2), verse="....X.......X...", chorus="....X..u....X...", voices=3, centre=66),
     arpeggio=Comping(
-        Sound(16, -8, 0.35, 0.2, 0.4), verse="..xx..xx..xx..xx", chorus="..xx..x...xx..x.", voices=3, centre=60, enters=0.3
+        Sound(16, -8, 0.35, 0.2, 0.4),
+        verse="..xx..xx..xx..xx",
+        chorus="..xx..x...xx..x.",
+        voices=3,
+        centre=60,
+        enters=0.3,
     ),
     melody=Melody(Sound(22, -4, 0.1, 0.3), notes=4.2, centre=69, syncopation=0.45, pentatonic=True),
     counter=Counter(Sound(61, -9, 0.25, 0.3), centre=64, enters=0.7),

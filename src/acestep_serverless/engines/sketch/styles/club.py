@@ -114,7 +114,12 @@ TECHNO = Style(
     ),
     bass=Bass(Sound(39, -1, 0.0, 0.05), verse=".rRr.rRr.rRr.rRr", chorus="..RrO.Rr..RrR.rO", low=28),
     chords=Comping(
-        Sound(62, -9, 0.2, 0.5, 0.2), verse="...x......x.....", chorus="...x..x...x..x..", voices=3, centre=60, enters=0.4
+        Sound(62, -9, 0.2, 0.5, 0.2),
+        verse="...x......x.....",
+        chorus="...x..x...x..x..",
+        voices=3,
+        centre=60,
+        enters=0.4,
     ),
     pad=Pad(Sound(95, -11, 0.0, 0.6), voices=3, centre=57, enters=0.3),
     arpeggio=Comping(
@@ -169,7 +174,12 @@ SYNTHWAVE = Style(
             "clap": "....x.......x..o",
         },
         fills=(
-            {"kick": "X...x...X.......", "snare": "....X...........", "high": "........xx......", "floor": "..........xxXXXX"},
+            {
+                "kick": "X...x...X.......",
+                "snare": "....X...........",
+                "high": "........xx......",
+                "floor": "..........xxXXXX",
+            },
             {"kick": "X...x...........", "snare": "....X...X.x.X.xx", "mid": ".........x.x.x.."},
         ),
         reverb=0.3,
@@ -228,7 +238,12 @@ DRUM_AND_BASS = Style(
     ),
     bass=Bass(Sound(39, 0, 0.0, 0.03, 0.2), verse="R---------R--r..", chorus="R-----R-..5-R-A-", low=28),
     chords=Comping(
-        Sound(4, -4, 0.15, 0.4, 0.4), verse="x-----x---------", chorus="x---..x---..x---", voices=4, centre=63, rootless=True
+        Sound(4, -4, 0.15, 0.4, 0.4),
+        verse="x-----x---------",
+        chorus="x---..x---..x---",
+        voices=4,
+        centre=63,
+        rootless=True,
     ),
     pad=Pad(Sound(89, -8, 0.0, 0.55, 0.3), centre=62, voices=4),
     arpeggio=Comping(

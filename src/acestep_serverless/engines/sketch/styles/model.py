@@ -1,6 +1,6 @@
-"""What is a style? A page of plain data: tempo, harmony, and one line per player. All tables in this room have these shapes.
+"""What is a style? A page of plain data: tempo, harmony, and one line per player. All style tables have these shapes.
 
-Grids are sixteenth steps (see `grids`). Programs are General MIDI numbers, gains dB, pans -1.0 to 1.0, sends 0.0 to 1.0.
+Grids are sixteenth steps (see `grids`). Programs are General MIDI numbers, gains dB, pans -1.0 to 1.0, sends 0 to 1.
 """
 
 from collections.abc import Mapping
@@ -81,8 +81,9 @@ class Bass:
 class Comping:
     """A player of chords or arpeggios: figures for verse and chorus.
 
-    "X" accented chord, "x" chord, "d" and "u" strums down and up, "1" to "8" single tones of the voicing counted from below.
-    `voices` tones are voiced near `centre`; `rootless` leaves the root to the bass; `power` plays root, fifth and octave.
+    "X" accented chord, "x" chord, "d" and "u" strums down and up, "1" to "8" single tones of the voicing from below.
+    `voices` tones are voiced near `centre`; `rootless` leaves the root to the bass; `power` plays root, fifth, octave;
+    `enters` is the least energy of a section in which it plays.
     """
 
     sound: Sound
@@ -149,9 +150,10 @@ class Progressions:
 class Style:
     """Everything the composer needs to know about a style.
 
-    `tempo` is its range in quarter notes per minute; `swing` the share of a pair that its first half takes (0.5 is straight),
-    pairs being eighths or, with `swing_sixteenths`, sixteenths; `minor` the chance of a minor key; `looseness` the spread of human timing in
-    milliseconds; `sidechain` how deeply the kick ducks the rest (0.0 to 1.0).
+    `words` weighs the caption words that ask for it; `tempo` is its range in quarter notes per minute; `swing` the
+    share of a pair that its first half takes (0.5 is straight), in eighths or, with `swing_sixteenths`, in sixteenths;
+    `minor` the chance of a minor key; `looseness` the spread of human timing in milliseconds; `sidechain` how deeply
+    the kick ducks the rest (0.0 to 1.0); `leads` the programs that the seed picks the soloist from.
     """
 
     name: str

@@ -52,7 +52,12 @@ JAZZ = Style(
         },
         fills=(
             {"ride": "X...x...........", "snare": "....o.x.x.x.o.x.", "kick": "o.......x.....x."},
-            {"ride": "X...x.x.........", "snare": "........x..x..x.", "floor": "..........x...x.", "kick": "o...o..........."},
+            {
+                "ride": "X...x.x.........",
+                "snare": "........x..x..x.",
+                "floor": "..........x...x.",
+                "kick": "o...o...........",
+            },
         ),
         gain=-2,
         reverb=0.2,
@@ -111,7 +116,12 @@ BOSSA = Style(
             "conga_low": "......x.......xx|......x......xx.",
         },
         fills=(
-            {"rim": "x..x..x.........", "kick": "x..xx..xx.......", "snare": "........o.oxo.x.", "shaker": "xoxoxoxo........"},
+            {
+                "rim": "x..x..x.........",
+                "kick": "x..xx..xx.......",
+                "snare": "........o.oxo.x.",
+                "shaker": "xoxoxoxo........",
+            },
             {"kick": "x..xx..xx..xx...", "conga_high": "x..x..x.x.xx....", "conga_low": "............xxx."},
         ),
         gain=-4,
@@ -168,7 +178,11 @@ AMBIENT = Style(
     drums=Drums(
         kit=24,
         verse={"shaker": "o.......o......."},
-        chorus={"shaker": "o...o...o...o...", "deep": "o...............|........o.......", "bell": "................|....o..........."},
+        chorus={
+            "shaker": "o...o...o...o...",
+            "deep": "o...............|........o.......",
+            "bell": "................|....o...........",
+        },
         fills=({"shaker": "o.......o.o.o..."}, {"triangle": "o...............", "shaker": "........o......."}),
         gain=-8,
         reverb=0.6,
@@ -238,9 +252,7 @@ CINEMATIC = Style(
         reverb=0.5,
     ),
     bass=Bass(Sound(43, 0, 0.1, 0.4), verse="R---..R-R---..R-", chorus="R---R-R-R-R-R-5-", low=29),
-    chords=Comping(
-        Sound(48, -3, -0.2, 0.5), verse="1.1.3.1.1.3.2.3.", chorus="X.x.x.X.x.x.X.x.", voices=4, centre=60
-    ),
+    chords=Comping(Sound(48, -3, -0.2, 0.5), verse="1.1.3.1.1.3.2.3.", chorus="X.x.x.X.x.x.X.x.", voices=4, centre=60),
     pad=Pad(Sound(52, -7, 0.0, 0.65), enters=0.7, centre=64),
     arpeggio=Comping(
         Sound(45, -7, 0.3, 0.45), verse="1-..3-..2-..3-..", chorus="1.3.5.3.2.4.5.4.", centre=66, enters=0.3

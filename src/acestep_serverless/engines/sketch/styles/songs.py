@@ -1,4 +1,4 @@
-"""How do the styles of songwriters sound? Pop, rock and folk."""
+"""How do the styles of songwriters sound? Pop, rock, folk and the piano ballad."""
 
 from acestep_serverless.engines.sketch.styles.model import (
     Bass,
@@ -195,4 +195,53 @@ FOLK = Style(
     counter=Counter(Sound(110, -8, 0.35, 0.35), centre=66, enters=0.6),
     looseness=11,
     leads=(73, 110, 22, 25),
+)
+
+BALLAD = Style(
+    name="piano ballad",
+    genre="piano ballad",
+    words={
+        "piano ballad": 4,
+        "ballad": 2.5,
+        "piano": 1.5,
+        "classical piano": 3,
+        "neoclassical": 4,
+        "nocturne": 4,
+        "sonata": 3,
+        "waltz": 1.5,
+        "heartfelt": 1.5,
+        "emotional": 1.5,
+        "tender": 1.5,
+        "romantic": 1,
+        "wedding": 1.5,
+        "minimalist": 1,
+        "sad": 0.5,
+    },
+    tempo=(66, 80),
+    minor=0.4,
+    progressions=Progressions(
+        verse=("1 | 5 | 2 | 6", "1 | 3 | 6 | 2"),
+        chorus=("4 | 5M | 3 | 1", "6 | 2 | 5M | 1"),
+        bridge=("6 | 3 | 2 | 5M",),
+        cadence="4m 5M",
+    ),
+    drums=Drums(
+        kit=40,
+        verse={"triangle": "o...............", "shaker": "....o.......o..."},
+        chorus={"kick": "x.........x.....", "rim": "........x.......", "shaker": "o.o.o.o.o.o.ooo."},
+        fills=(
+            {"kick": "x...............", "snare": "........o.o.o.oo", "shaker": "o.o.o.o........."},
+            {"rim": "........x.......", "mid": "..........x.x...", "floor": "..............x."},
+        ),
+        gain=-6,
+        reverb=0.4,
+        crash="triangle",
+    ),
+    bass=Bass(Sound(32, -4, 0.0, 0.15), verse="R-----------5---", chorus="R---5---O---5---"),
+    chords=Comping(Sound(0, 0, -0.1, 0.35), verse="1-2-3-4-3-4-3-2-", chorus="x-3-4-5-x-4-3-2-", voices=4, centre=56),
+    pad=Pad(Sound(48, -10, 0.0, 0.55), enters=0.5, centre=62),
+    melody=Melody(Sound(0, 0, 0.1, 0.35), notes=3.4, centre=71, syncopation=0.15, legato=0.98),
+    counter=Counter(Sound(42, -6, 0.3, 0.45), centre=57, enters=0.6),
+    looseness=13,
+    leads=(0, 0, 40, 68),
 )
