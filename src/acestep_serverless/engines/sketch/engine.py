@@ -1,0 +1,98 @@
+"""How does the built-in engine make a song? It composes a score from the request and lets its band play it."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cached_property
+
+from acestep_serverless.engines.base import Cancelled, EngineLimits, GenerationRequest, Progress, Song, SongMetas
+from acestep_serverless.engines.sketch.band import play
+from acestep_serverless.engines.sketch.composer import compose
+from acestep_serverless.engines.sketch.soundfont import SoundFont, find_soundfont
+from acestep_serverless.errors import GenerationCancelled
+
+LIMITS = EngineLimits(shortest=1.0, longest=600.0, largest_batch=8, caption_characters=512, lyrics_characters=4096)
+# Share of a song's time that composing takes: 0.03 s of 1.1 s for a 90 s song.
+COMPOSED = 0.03
+
+
+class SketchEngine:
+    """The engine that needs no weights and no GPU (see engines/base.py for the promises it keeps)."""
+
+    name = "sketch"
+    model = "sketch"
+    language_model = ""
+    limits = LIMITS
+
+    @cached_property
+    def _font(self) -> SoundFont:
+        return SoundFont(find_soundfont())
+
+    def load(self, progress: Progress) -> None:
+        """Read the sound bank. Raises EngineUnavailable naming the pip command when it is missing."""
+        progress(0.0, "reading the sound bank")
+        _ = self._font
+        progress(1.0, "ready")
+
+    def generate(self, request: GenerationRequest, progress: Progress, cancelled: Cancelled) -> Iterator[Song]:
+        """Yield one song per seed, in order; `progress` spans them all. Raises GenerationCancelled."""
+        for index, seed in enumerate(request.seeds):
+            yield self._song(request, index, seed, _share(progress, index, len(request.seeds)), cancelled)
+
+    def _song(
+        self, request: GenerationRequest, index: int, seed: int, progress: Progress, cancelled: Cancelled
+    ) -> Song:
+        if cancelled():
+            raise GenerationCancelled("the song was cancelled")
+        progress(0.0, "composing")
+        composition = compose(_read(request), seed)
+        score = composition.score
+        clip = play(score, self._font, lambda done, stage: progress(COMPOSED + (1 - COMPOSED) * done, stage), cancelled)
+        return Song(
+            index=index,
+            seed=seed,
+            clip=clip,
+            caption=request.caption,
+            lyrics=request.lyrics,
+            metas=SongMetas(
+                bpm=round(score.tempo),
+                duration=clip.seconds,
+                key_scale=score.key_scale,
+                time_signature=score.time_signature,
+                genres=score.style,
+            ),
+            warnings=(*_cut_text(request), *composition.warnings),
+        )
+
+
+def _share(progress: Progress, index: int, songs: int) -> Progress:
+    """Return the progress of one song as its share of the batch, never falling."""
+    highest = 0.0
+
+    def report(fraction: float, stage: str) -> None:
+        nonlocal highest
+        highest = max(highest, min(1.0, fraction))
+        progress((index + highest) / songs, stage)
+
+    return report
+
+
+def _read(request: GenerationRequest) -> GenerationRequest:
+    """Return the request with the text that the engine reads."""
+    return replace(
+        request,
+        caption=request.caption[: LIMITS.caption_characters],
+        lyrics=request.lyrics[: LIMITS.lyrics_characters],
+    )
+
+
+def _cut_text(request: GenerationRequest) -> tuple[str, ...]:
+    """Say which text lies beyond what the engine reads."""
+    texts = (
+        ("caption", request.caption, LIMITS.caption_characters),
+        ("lyrics", request.lyrics, LIMITS.lyrics_characters),
+    )
+    return tuple(
+        f"{name}: the sketch engine reads the first {limit} characters, {len(text) - limit} more were not read"
+        for name, text, limit in texts
+        if len(text) > limit
+    )
