@@ -12,7 +12,7 @@ import signal
 import socket
 import threading
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from types import FrameType
 
 import sqlalchemy as sa
@@ -110,12 +110,16 @@ async def _sweep_for_ever(sweeper: Sweeper, parts: Parts, retention_ms: int) -> 
 
 
 class CoreServer(uvicorn.Server):
-    """Uvicorn that wakes the held requests when it is told to end, so that they answer instead of being cut off."""
+    """Uvicorn that calls `before_exit` when it is told to end, so that held requests answer instead of being cut off."""
+
+    def __init__(self, config: uvicorn.Config, before_exit: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._before_exit = before_exit
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Note the signal, then ring every bell."""
+        """Note the signal, then ring every bell (in a signal handler: the running loop must be woken by hand)."""
         super().handle_exit(sig, frame)
-        self.config.loaded_app.state.parts.wakeup.close() if hasattr(self.config.loaded_app, "state") else None
+        self._before_exit()
 
 
 def serve_on(app: FastAPI, listening: socket.socket) -> None:
@@ -125,12 +129,12 @@ def serve_on(app: FastAPI, listening: socket.socket) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=CLOSING,
         backlog=2048,
     )
-    server = CoreServer(config)
-    server.run(sockets=[listening])
+    CoreServer(config, app.state.parts.wakeup.close).run(sockets=[listening])
 
 
 def main() -> None:

@@ -27,7 +27,7 @@ class GatewayClient:
 
     def __init__(self, gateway_url: str, endpoint_id: str, worker_key: str, *, timeout: float = 10.0) -> None:
         self._http = httpx.Client(
-            base_url=f"{gateway_url.rstrip('/')}/v2/{endpoint_id}/workers",
+            base_url=f"{gateway_url.rstrip('/')}/v2/{endpoint_id}",
             headers={"Authorization": f"Bearer {worker_key}"},
             timeout=timeout,
             trust_env=False,
@@ -64,7 +64,7 @@ class GatewayClient:
 
     def _ask(self, method: str, path: str, body: Mapping[str, Any] | None) -> dict[str, Any]:
         try:
-            response = self._http.request(method, path, json=body)
+            response = self._http.request(method, f"/workers{path}", json=body)
         except httpx.TransportError as error:
             raise PeerUnreachable(
                 f"the gateway at {self._http.base_url.host}:{self._http.base_url.port} does not answer ({type(error).__name__})"

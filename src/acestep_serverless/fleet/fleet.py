@@ -1,6 +1,7 @@
 """Who keeps the workers alive? The fleet: `run_once` looks, reports the dead, recycles the worn, starts the missing."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
@@ -60,7 +61,8 @@ class Fleet:
         """End every worker: no more work, then SIGTERM, then after `grace` seconds of `pause`s the hard way."""
         for worker_id, member in self._members.items():
             member.ending = True
-            self._quietly(lambda worker_id=worker_id: self._gateway.drain(worker_id))
+            with suppress(AcestepServerlessError):
+                self._gateway.drain(worker_id)
             self._launcher.end(worker_id, now=False)
         deadline = self._clock.monotonic() + grace
         while self._members and self._clock.monotonic() < deadline:
@@ -98,6 +100,8 @@ class Fleet:
 
     def _recycle(self) -> None:
         """End workers that the gateway no longer feeds (they asked for it) or that ignore a stop."""
+        if not self._members:
+            return
         try:
             overview = self._gateway.overview()
         except AcestepServerlessError:
@@ -114,10 +118,3 @@ class Fleet:
                 )
                 member.ending = True
                 self._launcher.end(worker["id"], now=stuck)
-
-    @staticmethod
-    def _quietly(call: Callable[[], None]) -> None:
-        try:
-            call()
-        except AcestepServerlessError:
-            return

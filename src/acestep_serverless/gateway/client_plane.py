@@ -70,7 +70,8 @@ async def runsync(request: Request, parts: PartsHere, endpoint: EndpointHere, wa
     return Response(f'{{"id": "{view.id}", "status": "{view.state}"}}', media_type="application/json")
 
 
-@ROUTES.api_route("/status/{job_id}", methods=["GET", "POST"])
+@ROUTES.post("/status/{job_id}", include_in_schema=False)
+@ROUTES.get("/status/{job_id}")
 async def status(job_id: str, parts: PartsHere, endpoint: EndpointHere) -> Response:
     """Show a job: its state, times and worker, its progress while it runs, its output or error at the end."""
     return _show(parts.desk.view(endpoint.id, job_id), parts)

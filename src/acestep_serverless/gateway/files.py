@@ -66,7 +66,8 @@ def _opened(request: Request, parts: PartsHere) -> frozenset[str]:
     return parts.endpoints.opened_by(from_authorization(request.headers.get("authorization", "")))
 
 
-@ROUTES.api_route("/v1/audio", methods=["GET", "HEAD"])
+@ROUTES.head("/v1/audio", include_in_schema=False)
+@ROUTES.get("/v1/audio")
 async def audio(
     parts: PartsHere, endpoints: Annotated[frozenset[str], Depends(_opened)], filename: str = ""
 ) -> FileResponse:

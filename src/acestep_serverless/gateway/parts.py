@@ -20,7 +20,7 @@ class GatewayRules:
     waits for its poll); `refusal` delays the answer to a wrong worker token, since the SDK asks again without a pause."""
 
     hold: float = 25.0
-    drain_hold: float = 1.0
+    drain_hold: float = 0.3
     refusal: float = 5.0
 
 

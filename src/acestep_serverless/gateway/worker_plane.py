@@ -96,11 +96,16 @@ async def ping(
 
 
 @ROUTES.get("/job-stop/{worker_id}")
-async def job_stop(request: Request, parts: PartsHere, worker_id: str, state: WorkerState) -> dict[str, list[str]]:
+async def job_stop(
+    request: Request, parts: PartsHere, endpoint_id: str, worker_id: str, state: WorkerState
+) -> dict[str, list[str]]:
     """Tell a worker which jobs to drop, waiting for one; an expired hold names a job that does not exist."""
 
+    token = request.query_params.get("token", "")
+
     async def look() -> list[str] | None:
-        return await parts.desk.stops(worker_id) or None
+        drained = state == "ACTIVE" and parts.workers.check(endpoint_id, worker_id, token) != "ACTIVE"
+        return await parts.desk.stops(worker_id) or ([wire.NO_SUCH_JOB] if drained else None)
 
     seconds = parts.rules.hold if state == "ACTIVE" else parts.rules.drain_hold
     return {"jobsToStop": await hold(parts, request, f"stop:{worker_id}", look, seconds) or [wire.NO_SUCH_JOB]}

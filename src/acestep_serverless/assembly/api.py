@@ -1,0 +1,45 @@
+"""How does a process get an ACE-Step API? Its own, in process over an engine, or somebody's at a URL; the client is the same."""
+
+import secrets
+import uuid
+from pathlib import Path
+
+import httpx
+from fastapi import FastAPI
+
+from acestep_serverless.acestep_api import create_app
+from acestep_serverless.client.acestep import AceStepClient
+from acestep_serverless.clock import SYSTEM_CLOCK
+from acestep_serverless.engines.base import SEED_MAXIMUM, Engine
+from acestep_serverless.settings import Settings
+
+IN_PROCESS = "http://acestep.in-process"
+"""Base URL of requests that never leave the process; the name resolves nowhere."""
+
+
+def build_api(engine: Engine, folder: Path, *, api_key: str | None = None) -> FastAPI:
+    """Build the ACE-Step server of a loaded engine, its songs in `folder`."""
+    return create_app(
+        engine=engine,
+        folder=folder,
+        clock=SYSTEM_CLOCK,
+        new_id=lambda: uuid.uuid4().hex,
+        new_seed=lambda: secrets.randbelow(SEED_MAXIMUM + 1),
+        api_key=api_key,
+    )
+
+
+def client_in_process(app: FastAPI) -> AceStepClient:
+    """Open a client on an app of this process, and start the app's scheduler: no lifespan runs on this road.
+
+    Call it inside the event loop that will use the client.
+    """
+    app.state.tasks.start()
+    http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=IN_PROCESS, timeout=None)  # noqa: S113 - `wait` bounds each call
+    return AceStepClient(http, clock=SYSTEM_CLOCK)
+
+
+def client_at(settings: Settings) -> AceStepClient:
+    """Open a client on the ACE-Step server at `acestep_api_url`."""
+    http = httpx.AsyncClient(base_url=settings.acestep_api_url, timeout=httpx.Timeout(90.0, connect=10.0))
+    return AceStepClient(http, clock=SYSTEM_CLOCK, api_key=settings.acestep_api_key.get_secret_value())

@@ -1,0 +1,39 @@
+"""How is a song made without a server? The handler over an in-process ACE-Step API, its files into a folder."""
+
+import asyncio
+import tempfile
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from acestep_serverless.assembly.api import build_api, client_in_process
+from acestep_serverless.clock import SYSTEM_CLOCK
+from acestep_serverless.engines import load_engine
+from acestep_serverless.settings import Settings
+from acestep_serverless.worker.delivery import FolderSink
+from acestep_serverless.worker.handler import handle
+
+Report = Callable[[Mapping[str, object]], None]
+
+
+def generate_song(settings: Settings, wish: Mapping[str, object], folder: Path, report: Report) -> dict[str, object]:
+    """Make the songs of a handler input (`wish`) and return the handler's output, its `file` values paths in `folder`."""
+    engine = load_engine(settings.engine)
+    engine.load(lambda fraction, stage: report({"progress": 0.0, "stage": stage}))
+    job = {"id": f"generate-{uuid.uuid4()}", "input": {"poll_interval": 1, **wish}}
+
+    async def make(songs: Path) -> dict[str, object]:
+        app = build_api(engine, songs)
+        try:
+            return await handle(
+                job,
+                acestep=client_in_process(app),
+                artifacts=FolderSink(folder, f"song-{uuid.uuid4().hex[:8]}"),
+                report=report,
+                clock=SYSTEM_CLOCK,
+            )
+        finally:
+            await asyncio.to_thread(app.state.tasks.stop)
+
+    with tempfile.TemporaryDirectory(prefix="acestep-serverless-") as songs:
+        return asyncio.run(make(Path(songs)))

@@ -1,0 +1,212 @@
+"""How does `serve` hold together? A small parent: it owns the listening socket, revives the gateway core, and runs the fleet.
+
+Because the socket outlives the core, requests and results sent while a core is being replaced wait in the backlog: nothing is
+refused, so the SDK drops nothing. The parent keeps no state but its children; if it dies, they end too.
+"""
+
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+
+import httpx
+import structlog
+from pydantic import SecretStr
+
+from acestep_serverless.assembly.child import words_for_child
+from acestep_serverless.client.gateway import GatewayClient
+from acestep_serverless.clock import SYSTEM_CLOCK
+from acestep_serverless.errors import SettingsError
+from acestep_serverless.fleet.fleet import Fleet
+from acestep_serverless.fleet.launcher import ProcessLauncher
+from acestep_serverless.fleet.policy import FleetPolicy, pause_after
+from acestep_serverless.settings import PREFIX, Settings
+
+LOG = structlog.get_logger(__name__)
+
+ROUND = 0.05
+"""Seconds between two looks at the core: how soon its death is noticed."""
+FLEET_ROUND = 1.0
+CORE = [sys.executable, "-m", "acestep_serverless.assembly.core"]
+WORKER = [sys.executable, "-m", "acestep_serverless.assembly.worker"]
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Bind a listening socket. Raises SettingsError when the address is taken or not this machine's."""
+    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise SettingsError(
+            f"cannot listen on {host}:{port}: {error.strerror}; name another --port (0 takes a free one)"
+        ) from None
+    listening.listen(2048)
+    return listening
+
+
+def worker_key(settings: Settings) -> SecretStr:
+    """Give the worker key: the configured one, or the one kept in the data folder, made on first use (readable by us alone)."""
+    if settings.worker_key.get_secret_value():
+        return settings.worker_key
+    path = settings.data_dir / "worker.key"
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w") as file:
+            file.write(secrets.token_urlsafe(32))
+    return SecretStr(path.read_text().strip())
+
+
+def base_url(listening: socket.socket) -> str:
+    """Give the URL under which this machine reaches the socket."""
+    host, port = listening.getsockname()[:2]
+    if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+        host = "127.0.0.1" if host == "0.0.0.0" else "::1"  # noqa: S104
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class Core:
+    """The gateway core as a child process that is started again whenever it dies."""
+
+    def __init__(self, settings: Settings, listening: socket.socket) -> None:
+        self._settings, self._listening = settings, listening
+        self._process: subprocess.Popen[bytes] | None = None
+        self._deaths_in_a_row, self._start_after, self._starts = 0, 0.0, 0
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="core-keeper", daemon=True)
+
+    def start(self) -> None:
+        """Keep a core alive from now on, in a thread of its own: the fleet may wait for the very core that is to be revived."""
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._ending.wait(ROUND):
+            self._keep_alive(SYSTEM_CLOCK.monotonic())
+
+    def _keep_alive(self, now: float) -> None:
+        if self._process is not None and (code := self._process.poll()) is not None:
+            LOG.error("the gateway core ended and is started again", code=code)
+            self._process = None
+            self._start_after = now + pause_after(self._deaths_in_a_row)
+            self._deaths_in_a_row += 1
+        if self._process is None and now >= self._start_after:
+            self._start()
+
+    def is_well(self) -> None:
+        """Forget past deaths: the core has answered."""
+        self._deaths_in_a_row = 0
+
+    def _start(self) -> None:
+        fd = self._listening.fileno()
+        process = subprocess.Popen(CORE, stdin=subprocess.PIPE, pass_fds=[fd], start_new_session=True)
+        words = {"settings": self._settings.for_child(), "socket": fd, "first_start": self._starts == 0}
+        assert process.stdin is not None  # noqa: S101 - a pipe was asked for
+        with suppress(BrokenPipeError):
+            process.stdin.write(words_for_child(words))
+            process.stdin.flush()
+        self._process = process
+        self._starts += 1
+
+    def end(self, grace: float) -> None:
+        """Ask the core to end, and end it after `grace` seconds."""
+        self._ending.set()
+        self._thread.join()
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(grace)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+class Parent:
+    """The parent process. `run` returns after a signal, when everything it started has ended."""
+
+    def __init__(self, settings: Settings, announce: Callable[[str, Settings], None]) -> None:
+        key = worker_key(settings)
+        self._listening = bind(settings.host, settings.port)
+        self._url = base_url(self._listening)
+        self._settings = settings.model_copy(update={"worker_key": key, "gateway": self._url})
+        self._announce, self._ending = announce, False
+        self._core = Core(self._settings, self._listening)
+        self._gateway = GatewayClient(self._url, settings.endpoint_id, key.get_secret_value(), timeout=3.0)
+        self._fleet = Fleet(
+            FleetPolicy(settings.workers),
+            ProcessLauncher(WORKER, self._words_for_worker),
+            self._gateway,
+            SYSTEM_CLOCK,
+            lambda: f"worker-{secrets.token_hex(6)}",
+        )
+
+    def _words_for_worker(self, worker_id: str) -> bytes:
+        words = {"settings": self._settings.for_child(), "worker_id": worker_id, "parent": os.getpid()}
+        return words_for_child(words)
+
+    def run(self) -> None:
+        """Serve until SIGINT or SIGTERM."""
+        for name in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(name, self._on_signal)
+        announced, next_fleet_round = False, 0.0
+        self._core.start()
+        try:
+            while not self._ending:
+                now = SYSTEM_CLOCK.monotonic()
+                if not announced and self._core_answers():
+                    announced = True
+                    self._announce(self._url, self._settings)
+                if now >= next_fleet_round:
+                    next_fleet_round = now + FLEET_ROUND
+                    self._fleet.run_once()
+                time.sleep(0.2 if announced else 0.05)
+        finally:
+            self._end()
+
+    def _core_answers(self) -> bool:
+        try:
+            httpx.get(f"{self._url}/openapi.json", timeout=0.5, trust_env=False)
+        except httpx.HTTPError:
+            return False
+        self._core.is_well()
+        return True
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        if self._ending:
+            raise KeyboardInterrupt  # A second Ctrl-C does not wait for running songs.
+        self._ending = True
+
+    def _end(self) -> None:
+        with suppress(KeyboardInterrupt):
+            self._fleet.end(self._settings.drain_seconds, time.sleep)
+        self._fleet.end(0.0, time.sleep)
+        self._core.end(grace=5.0)
+        self._gateway.close()
+        self._listening.close()
+
+
+def curl_line(url: str, settings: Settings) -> str:
+    """Give the guide's first request as one line that works when pasted. A key is never in it, only where to find it."""
+    body = '{"input": {"caption": "Upbeat electronic instrumental with bright synths", "lyrics": "", "duration": 30}}'
+    key = ""
+    if settings.api_keys:
+        first_is_ours = ":" not in settings.api_keys[0].get_secret_value()
+        in_environment = f"{PREFIX}API_KEYS" in os.environ and first_is_ours
+        name = f"${{{PREFIX}API_KEYS%%,*}}" if in_environment else "<your key>"
+        key = f'-H "Authorization: Bearer {name}" '
+    return f"curl -X POST {url}/v2/{settings.endpoint_id}/runsync {key}-H 'Content-Type: application/json' -d '{body}'"
+
+
+def data_folder(settings: Settings) -> Path:
+    """Give the data folder as an absolute path, for messages."""
+    return settings.data_dir.resolve()

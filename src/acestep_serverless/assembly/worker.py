@@ -1,0 +1,108 @@
+"""How is a worker built and run? Engine first, then its place at a gateway (if any), then the official SDK's loop.
+
+Three ways in, one way through: as a child of `serve` (`python -m acestep_serverless.assembly.worker`, words on standard input), as
+`acestep-serverless worker` for a gateway elsewhere, and as `handler.py` on Runpod, where the platform has set the environment.
+"""
+
+import atexit
+import os
+import secrets
+import shutil
+import socket
+import tempfile
+from collections.abc import Awaitable, Callable, MutableMapping
+from pathlib import Path
+from types import ModuleType
+
+import structlog
+
+from acestep_serverless.assembly.api import build_api, client_at, client_in_process
+from acestep_serverless.assembly.child import read_words, when_parent_ends
+from acestep_serverless.client.acestep import AceStepClient
+from acestep_serverless.client.gateway import GatewayClient
+from acestep_serverless.clock import SYSTEM_CLOCK
+from acestep_serverless.engines import load_engine
+from acestep_serverless.logs import configure_logs
+from acestep_serverless.settings import Settings
+from acestep_serverless.worker.delivery import GatewaySink, InlineSink
+from acestep_serverless.worker.lifeline import die_with_parent
+from acestep_serverless.worker.link import GatewayLink
+from acestep_serverless.worker.loop import Tools, job_handler
+from acestep_serverless.worker.sdk import SdkHandler, on_runpod, prepare_environment, run
+from acestep_serverless.worker.sink import ArtifactSink
+
+LOG = structlog.get_logger(__name__)
+
+
+def new_worker_id() -> str:
+    """Make a fresh id that tells its machine: `<host>-<8 hexadecimal digits>`."""
+    host = "".join(letter if letter.isalnum() else "-" for letter in socket.gethostname().lower())[:40].strip("-")
+    return f"{host or 'worker'}-{secrets.token_hex(4)}"
+
+
+def run_worker(settings: Settings, environ: MutableMapping[str, str], *, worker_id: str, from_fleet: bool) -> None:
+    """Run a worker until it is told to end. Without a gateway and off Runpod the SDK's own local modes apply."""
+    open_acestep = _acestep(settings)
+    link = None
+    if settings.gateway and not on_runpod(environ):
+        link = _enrol(settings, worker_id, from_fleet=from_fleet)
+        LOG.info("worker enrolled", worker=worker_id, gateway=settings.gateway, endpoint=settings.endpoint_id)
+    prepare_environment(environ, link, ping_interval_ms=settings.heartbeat_seconds * 1000)
+    sink: ArtifactSink = InlineSink() if link is None else GatewaySink(link, SYSTEM_CLOCK)
+
+    async def open_tools() -> Tools:
+        return Tools(await open_acestep(), sink)
+
+    def make_handler(sdk: ModuleType) -> SdkHandler:
+        return job_handler(sdk, open_tools, environ=environ, clock=SYSTEM_CLOCK)
+
+    run(make_handler, environ)
+
+
+def _enrol(settings: Settings, worker_id: str, *, from_fleet: bool) -> GatewayLink:
+    gateway = GatewayClient(settings.gateway, settings.endpoint_id, settings.worker_key.get_secret_value())
+    try:
+        enrolment = gateway.enrol(worker_id, from_fleet=from_fleet)
+    finally:
+        gateway.close()
+    return GatewayLink(settings.gateway, settings.endpoint_id, worker_id, enrolment.token)
+
+
+def _acestep(settings: Settings) -> Callable[[], Awaitable[AceStepClient]]:
+    if settings.acestep_api_url:
+
+        async def elsewhere() -> AceStepClient:
+            return client_at(settings)
+
+        return elsewhere
+    engine = load_engine(settings.engine)
+    engine.load(lambda fraction, stage: LOG.debug("engine loads", fraction=fraction, stage=stage))
+    folder = Path(tempfile.mkdtemp(prefix="acestep-serverless-worker-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    app = build_api(engine, folder)
+
+    async def here() -> AceStepClient:
+        return client_in_process(app)
+
+    return here
+
+
+def main_on_runpod() -> None:
+    """Run as Runpod's `handler.py`, configured by the environment alone."""
+    settings = Settings.load()
+    configure_logs(settings.log_level, json_lines=settings.log_json)
+    run_worker(settings, os.environ, worker_id=new_worker_id(), from_fleet=False)
+
+
+def main() -> None:
+    """Run as a child of `serve`; ends with it."""
+    words = read_words()
+    settings = Settings.from_parent(words["settings"])
+    configure_logs(settings.log_level, json_lines=settings.log_json)
+    die_with_parent(words["parent"])
+    when_parent_ends(lambda: os._exit(0))
+    run_worker(settings, os.environ, worker_id=words["worker_id"], from_fleet=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,145 @@
+"""Which commands are there? One function each; every flag has its environment variable and TOML key of the same name."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from acestep_serverless import __version__
+from acestep_serverless.errors import AcestepServerlessError
+from acestep_serverless.settings import PREFIX, Settings
+
+PROGRAM = typer.Typer(
+    name="acestep-serverless",
+    help="Music generation as a serverless endpoint, on Runpod or on your own machines.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _described(name: str) -> str:
+    field = Settings.model_fields[name]
+    return f"{field.description} [{PREFIX}{name.upper()}; default {_default(field.default)}]"
+
+
+def _default(value: object) -> str:
+    shown = value if isinstance(value, str | int | float | Path) else ""
+    return str(shown) or "none"
+
+
+def _settings_listing() -> str:
+    lines = [f"  {PREFIX}{name.upper():30} {field.description}" for name, field in Settings.model_fields.items()]
+    return (
+        "Settings come from flags, then environment variables, then acestep-serverless.toml (or the file that "
+        f"{PREFIX}CONFIG names; keys are the names in small letters without the prefix):\n\n\b\n" + "\n".join(lines)
+    )
+
+
+Host = Annotated[str | None, typer.Option(help=_described("host"))]
+Port = Annotated[int | None, typer.Option(help=_described("port"))]
+EngineName = Annotated[str | None, typer.Option("--engine", help=_described("engine"))]
+DataDir = Annotated[Path | None, typer.Option("--data-dir", help=_described("data_dir"))]
+EndpointId = Annotated[str | None, typer.Option("--endpoint-id", help=_described("endpoint_id"))]
+
+
+@PROGRAM.command(epilog=_settings_listing())
+def serve(
+    host: Host = None,
+    port: Port = None,
+    data_dir: DataDir = None,
+    engine: EngineName = None,
+    workers: Annotated[int | None, typer.Option(help=_described("workers"))] = None,
+    endpoint_id: EndpointId = None,
+) -> None:
+    """Run the whole endpoint on this machine: gateway, queue and workers, until Ctrl-C."""
+    from acestep_serverless.assembly.serve import Parent
+    from acestep_serverless.cli.serving import announce_serve
+    from acestep_serverless.logs import configure_logs
+
+    settings = Settings.load(
+        host=host, port=port, data_dir=data_dir, engine=engine, workers=workers, endpoint_id=endpoint_id
+    )
+    configure_logs(settings.log_level, json_lines=settings.log_json)
+    Parent(settings, announce_serve).run()
+
+
+@PROGRAM.command()
+def worker(
+    gateway: Annotated[str | None, typer.Option(help=_described("gateway"))] = None,
+    endpoint_id: EndpointId = None,
+    key: Annotated[str | None, typer.Option(help=_described("worker_key"), envvar=f"{PREFIX}WORKER_KEY")] = None,
+    engine: EngineName = None,
+    acestep_api_url: Annotated[str | None, typer.Option(help=_described("acestep_api_url"))] = None,
+) -> None:
+    """Run one worker for a gateway on another machine (or, in a Runpod container, for the platform)."""
+    from acestep_serverless.cli.serving import run_worker_command
+
+    settings = Settings.load(
+        gateway=gateway, endpoint_id=endpoint_id, worker_key=key, engine=engine, acestep_api_url=acestep_api_url
+    )
+    sys.argv = sys.argv[:1]  # The SDK reads the command line for flags of its own.
+    run_worker_command(settings, os.environ)
+
+
+@PROGRAM.command("acestep-api")
+def acestep_api(
+    host: Annotated[str, typer.Option(help="address to listen on; anything but loopback needs a key")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="port to listen on; 0 takes a free one")] = 8001,
+    engine: EngineName = None,
+) -> None:
+    """Run only the ACE-Step REST API, as the upstream project's server does."""
+    from acestep_serverless.assembly.standalone import serve_api
+
+    serve_api(Settings.load(engine=engine), host, port)
+
+
+@PROGRAM.command()
+def generate(
+    caption: Annotated[str, typer.Argument(help="what it should sound like")],
+    lyrics: Annotated[str, typer.Option(help="words, with sections such as [Verse] and [Chorus]")] = "",
+    duration: Annotated[int, typer.Option(help="seconds, 1 to 600")] = 90,
+    batch_size: Annotated[int, typer.Option(help="how many songs, 1 to 8")] = 1,
+    seed: Annotated[int | None, typer.Option(help="0 to 4294967295; the same seed gives the same song")] = None,
+    engine: EngineName = None,
+    output: Annotated[Path, typer.Option(help="folder for the songs")] = Path("outputs"),
+) -> None:
+    """Make a song here and now, without a server: straight through the handler and the engine to a file."""
+    from acestep_serverless.cli.making import generate_here
+
+    wish = {"caption": caption, "lyrics": lyrics, "duration": duration, "batch_size": batch_size, "seed": seed}
+    generate_here(Settings.load(engine=engine), wish, output)
+
+
+@PROGRAM.command()
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="one JSON line for machines")] = False) -> None:
+    """Say what is installed, which engine would be used and why, and what would mend what is missing."""
+    from acestep_serverless.cli.checking import print_report
+
+    raise typer.Exit(print_report(Settings.load(), as_json=as_json))
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"acestep-serverless {__version__}")
+        raise typer.Exit
+
+
+@PROGRAM.callback()
+def _program(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")
+    ] = False,
+) -> None:
+    """Music generation as a serverless endpoint, on Runpod or on your own machines."""
+
+
+def main() -> None:
+    """Run the program: errors that are ours are one line on standard error, exit code 1 (2 for a wrong command line)."""
+    try:
+        PROGRAM()
+    except AcestepServerlessError as error:
+        sys.exit(f"acestep-serverless: {error}")
