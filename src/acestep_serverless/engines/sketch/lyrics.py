@@ -25,6 +25,7 @@ VOWELS = frozenset(
     "aeiouy\u00f8\u0131\u0259\u03b1\u03b5\u03b7\u03b9\u03bf\u03c5\u03c9"
     "\u0430\u0435\u0438\u043e\u0443\u044b\u044d\u044e\u044f\u0451\u0454\u0456\u0457"
 )
+CONSONANT_Y = re.compile("y(?=[" + "".join(sorted(VOWELS - {"y"})) + "])")
 ONE_EACH = (
     (0x3041, 0x30FF),  # kana
     (0x3400, 0x4DBF),  # Chinese, extension A
@@ -61,8 +62,10 @@ def word_syllables(word: str) -> int:
     if word.isdigit():
         return min(len(word), 4)
     plain = "".join(c for c in unicodedata.normalize("NFD", word.lower()) if not unicodedata.combining(c))
+    # A "y" before a vowel is a consonant ("playa", "yes") and parts the vowels around it.
+    plain = CONSONANT_Y.sub("j", plain)
     groups = sum(1 for i, c in enumerate(plain) if c in VOWELS and (i == 0 or plain[i - 1] not in VOWELS))
-    if groups > 1 and plain.isascii() and plain.endswith("e") and not plain.endswith(("le", "ee", "ie", "ye")):
+    if groups > 1 and word.isascii() and plain.endswith("e") and not plain.endswith(("le", "ee", "ie", "ye")):
         groups -= 1
     if groups == 0 and not plain.isascii():
         groups = (len(plain) + 1) // 3

@@ -12,9 +12,9 @@ from random import Random
 
 from acestep_serverless.engines.sketch.theory import PENTATONIC, Chord, Key, scale_over
 
-# Cost of an interval in semitones; wider than an octave is out of reach.
+# Cost of an interval in semitones; beyond the octave it grows by four with every one.
 INTERVALS = (0.55, 0.1, 0.0, 0.4, 0.5, 0.75, 3.0, 1.1, 2.0, 2.0, 4.0, 5.0, 2.2)
-TOO_WIDE = 9.0
+TOO_WIDE = 4.0
 BELOW_CENTRE, ABOVE_CENTRE = 8, 10
 STRONG = 0.6
 
@@ -43,7 +43,7 @@ class Slot:
 
 def interval_cost(semitones: int) -> float:
     """What a melodic interval costs."""
-    return INTERVALS[semitones] if semitones < len(INTERVALS) else TOO_WIDE
+    return INTERVALS[semitones] if semitones < len(INTERVALS) else 9.0 + TOO_WIDE * (semitones - len(INTERVALS))
 
 
 def candidates(key: Key, chord: Chord, centre: int, pentatonic: bool) -> list[int]:

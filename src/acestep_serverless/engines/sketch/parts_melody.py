@@ -63,7 +63,10 @@ def heights_of(sheet: Sheet, phrase: Phrase, places: tuple[float, ...], memory: 
     rng = sheet.brief.chance.of("shape", phrase.section, phrase.letter)
     contour = CONTOURS[rng.choice(ANSWER_SHAPES if phrase.answer else QUESTION_SHAPES)]
     size = rng.uniform(5.0, 8.0)
-    return [size * contour(max(0.0, place / phrase.length)) for place in places], FREE_PULL
+    heights = [size * contour(max(0.0, place / phrase.length)) for place in places]
+    # Shapes are centred, so that a section's register, not its shapes, decides how high it lies.
+    middle = sum(heights) / len(heights)
+    return [height - middle for height in heights], FREE_PULL
 
 
 def lengths_of(places: tuple[float, ...], phrase: Phrase, legato: float) -> list[float]:
@@ -154,6 +157,11 @@ def melody_part(sheet: Sheet, notes: list[Note]) -> Part:
     return Part("Melody", "melody", sound.program, played, sound.gain, sound.pan, sound.reverb, sound.chorus)
 
 
+def nearest(pitch: int, options: list[int]) -> int:
+    """The option closest to a pitch; the higher of two that are equally close."""
+    return min(options, key=lambda option: (abs(option - pitch), -option))
+
+
 def guide_tones(sheet: Sheet, counter: Counter) -> list[Note]:
     """A slow line of thirds and sevenths, one per chord, each the nearest to the last, entering a beat late."""
     notes: list[Note] = []
@@ -165,10 +173,8 @@ def guide_tones(sheet: Sheet, counter: Counter) -> list[Note]:
         tones = {
             (span.chord.root + i) % 12 for i in span.chord.intervals if i not in (0, 7)
         } or span.chord.pitch_classes
-        here = min(
-            (p for p in range(here - 7, here + 8) if p % 12 in tones),
-            key=lambda p: abs(p - here) + 0.3 * abs(p - counter.centre),
-        )
+        # Thirds and sevenths lead downwards; the window around the centre turns the line before it sinks away.
+        here = nearest(here, [p for p in range(counter.centre - 7, counter.centre + 9) if p % 12 in tones])
         notes.append(Note(span.start + 1, span.length - 1.1, here, loudness(76, stretch.energy)))
     return notes
 

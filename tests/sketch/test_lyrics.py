@@ -1,0 +1,77 @@
+"""Do lyrics become the right sections, lines and syllables?"""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from acestep_serverless.engines.sketch.lyrics import LyricSection, line_syllables, parse_lyrics, section_name
+
+
+@pytest.mark.parametrize(
+    ("line", "count"),
+    [
+        ("Walking down the street", 5),
+        ("I love the people at home", 7),
+        ("fire", 1),
+        ("table", 2),
+        ("don't stop believing", 5),
+        ("...", 0),
+        ("Müde Augen träumen", 6),
+        ("Vamos a la playa", 6),
+        ("月亮代表我的心", 7),
+        ("さくら", 3),
+        ("사랑해요", 4),
+        ("Катюша", 3),
+        ("24", 2),
+    ],
+)
+def test_syllables_are_counted_close_to_how_they_are_sung(line, count):
+    assert line_syllables(line) == count
+
+
+@pytest.mark.parametrize(
+    ("tag", "name"),
+    [
+        ("Verse 2", "verse"),
+        ("CHORUS", "chorus"),
+        ("Pre-Chorus", "prechorus"),
+        ("Hook", "chorus"),
+        ("Bridge: whispered", "bridge"),
+        ("intro - piano", "intro"),
+        ("Outro", "outro"),
+        ("inst", "instrumental"),
+        ("Guitar Solo", "instrumental"),
+        ("Spoken word", "verse"),
+        ("Zwischenspiel", "verse"),
+    ],
+)
+def test_tags_name_their_sections_and_unknown_ones_are_verses(tag, name):
+    assert section_name(tag) == name
+
+
+def test_tagged_lyrics_keep_their_order_and_lines():
+    text = "[Intro]\n\n[Verse 1]\nWalking alone\nunder the moon\n\n[Chorus]\nOh oh oh\n"
+    assert parse_lyrics(text) == (
+        LyricSection("intro", ()),
+        LyricSection("verse", (4, 4)),
+        LyricSection("chorus", (3,)),
+    )
+
+
+def test_text_before_the_first_tag_is_a_verse():
+    assert [section.name for section in parse_lyrics("la la\n[Chorus]\nhey")] == ["verse", "chorus"]
+
+
+@pytest.mark.parametrize("text", ["", "  \n ", "[Instrumental]", "[inst]", "\n[instrumental]\n"])
+def test_no_words_and_no_form_means_no_sections(text):
+    assert parse_lyrics(text) == ()
+
+
+def test_untagged_stanzas_that_return_are_the_chorus():
+    text = "one two\n\nhey hey\n\nthree four\n\nhey hey"
+    assert [section.name for section in parse_lyrics(text)] == ["verse", "chorus", "verse", "chorus"]
+
+
+@given(st.text(max_size=300))
+def test_any_text_gives_sections_with_positive_counts(text):
+    assert all(count > 0 for section in parse_lyrics(text) for count in section.syllables)
