@@ -30,7 +30,7 @@ HELD_AT_MOST = 20.0
 
 @dataclass
 class SineEngine:
-    """Sine tones. While `go` is unset song `held_from` is not finished; `started` and `ended` tell."""
+    """Sine tones. While `go` is unset, song `held_from` is not finished; a `deaf` engine hears no cancel meanwhile."""
 
     name: str = "sine"
     model: str = "sine-1"
@@ -40,6 +40,7 @@ class SineEngine:
     started: threading.Event = field(default_factory=threading.Event)
     ended: threading.Event = field(default_factory=threading.Event)
     held_from: int = 0
+    deaf: bool = False
     failure: Exception | None = None
     requests: list[GenerationRequest] = field(default_factory=list)
     seconds: float = 0.25
@@ -67,7 +68,7 @@ class SineEngine:
 
     def _hold(self, cancelled: Cancelled) -> None:
         for _ in range(int(HELD_AT_MOST / 0.01)):
-            if cancelled():
+            if not self.deaf and cancelled():
                 raise GenerationCancelled("asked to stop")
             if self.go.wait(0.01):
                 return

@@ -10,6 +10,7 @@ import pytest
 from acestep_parts import SineEngine, new_app, running
 
 from acestep_serverless.acestep_api import Keeping
+from acestep_serverless.acestep_api.orders import Order, read_order
 from acestep_serverless.clock import Clock
 
 SOON = 20.0
@@ -76,6 +77,22 @@ async def test_a_stop_fails_the_running_task_and_a_new_start_goes_on_with_the_qu
     assert (entry["status"], queued["status"], after["status"]) == (2, 0, 1)
 
 
+async def test_a_task_that_was_stopped_does_not_succeed_even_if_its_engine_did_not_listen(tmp_path: Path) -> None:
+    engine = SineEngine(deaf=True)
+    engine.go.clear()
+    async with running(tmp_path, engine=engine) as server:
+        task_id = await server.release()
+        assert await asyncio.to_thread(engine.started.wait, SOON)
+        tasks = server.app.state.tasks
+        stopping = asyncio.create_task(asyncio.to_thread(tasks.stop))
+        assert await asyncio.to_thread(tasks.table.get(task_id).stop.wait, SOON)
+        engine.go.set()
+        await stopping
+        [entry] = await server.query(task_id, wait=0)
+    assert (entry["status"], entry["progress_text"]) == (2, "failed")
+    assert not list(tmp_path.iterdir())
+
+
 async def test_tasks_released_before_the_start_are_made_after_it(tmp_path: Path) -> None:
     async with running(tmp_path) as server:
         server.app.state.tasks.stop()
@@ -110,7 +127,5 @@ def test_a_start_removes_what_an_earlier_process_left_and_nothing_else(tmp_path:
     assert {path.name for path in tmp_path.iterdir()} == {"song-c.mp3", "notes"}
 
 
-def order() -> object:
-    from acestep_serverless.acestep_api.orders import read_order
-
+def order() -> Order:
     return read_order({"prompt": "x", "batch_size": 1}, SineEngine(), lambda: 1)

@@ -11,7 +11,7 @@ import pytest
 from acestep_parts import Running, SineEngine, running
 
 from acestep_serverless.audio.codec import decode
-from acestep_serverless.errors import EngineError
+from acestep_serverless.errors import AudioError, EngineError
 
 SOON = 20.0
 
@@ -208,6 +208,12 @@ async def test_an_engine_that_fails_says_why_and_the_next_task_goes_on(tmp_path:
     assert after["status"] == 1
 
 
+async def test_a_reason_never_names_the_folder(tmp_path: Path) -> None:
+    async with running(tmp_path, engine=SineEngine(failure=AudioError(f"no room for {tmp_path}/song-1.mp3"))) as server:
+        [entry] = await server.query(await server.release())
+    assert items_of(entry)[0]["error"] == "no room for song-1.mp3"
+
+
 async def test_an_unexpected_error_shows_neither_traceback_nor_path(tmp_path: Path) -> None:
     engine = SineEngine(failure=RuntimeError(f"cannot read {tmp_path}/weights"))
     async with running(tmp_path, engine=engine) as server:
@@ -256,6 +262,7 @@ async def test_unused_parameters_and_unread_text_are_named_in_the_warnings(tmp_p
     async with running(tmp_path) as server:
         task_id = await server.release(inference_steps=20, shift=3.0, lyrics="la " * 2000, seed=4)
         [entry] = await server.query(task_id)
+    assert items_of(entry)[0]["seed"] == 1000
     assert items_of(entry)[0]["warnings"] == [
         "seed was not used: it takes effect only with use_random_seed=false",
         "inference_steps has no effect: the sine engine does not use it",

@@ -97,7 +97,7 @@ async def test_a_song_over_the_limit_is_refused_before_a_byte_is_handed_on(tmp_p
         report = await client.query(task_id, wait=SOON)
         received = bytearray()
         with pytest.raises(TooLarge, match="limit is 100"):
-            await client.download(report.items[0].file, received.extend, limit=100)
+            await client.download(report.items[0].file, received.extend, chunk=50, limit=100)
     assert not received
 
 

@@ -199,6 +199,11 @@ async def test_a_download_that_does_not_fit_together_is_an_error(
         await download(audio)
 
 
+async def test_a_part_from_another_place_is_not_taken_for_the_one_asked_for() -> None:
+    with pytest.raises(PeerError, match="not with those asked for"):
+        await download(lambda request: ranged(request, shift=1), chunk=5000)
+
+
 @pytest.mark.parametrize("audio", [ranged, lambda r: Response(SONG), lambda r: ranged(r, total="*")])
 async def test_a_song_over_the_limit_is_refused_and_one_at_the_limit_is_not(
     audio: Callable[[Request], Response],

@@ -97,7 +97,10 @@ class Scheduler:
         for task in dropped:
             self._remove_files(task)
         task_id = self._new_id()
-        return task_id, self.table.add(task_id, order)
+        waiting = self.table.add(task_id, order)
+        request = order.request
+        log.info("task queued", task_id=task_id, seconds=request.duration, songs=len(request.seeds), waiting=waiting)
+        return task_id, waiting
 
     def is_final(self, task_id: str) -> bool:
         """Tell whether nothing about this id will change: it is final, or unknown."""
@@ -161,7 +164,10 @@ class Scheduler:
         else:
             self.table.succeed(task.task_id)
         ended = self.table.get(task.task_id)
-        if ended is not None and ended.state is not State.SUCCEEDED:
+        if ended is None:
+            return
+        log.info("task ended", task_id=task.task_id, state=ended.state.value, seconds=round(ended.running_seconds, 2))
+        if ended.state is not State.SUCCEEDED:
             self._remove_files(ended)
 
     def _fail(self, task: Task, error: Exception) -> None:
