@@ -59,7 +59,7 @@ LOFI = Style(
         ),
         gain=-2,
     ),
-    bass=Bass(Sound(33, 0, 0.0, 0.05), verse="R------R..5-..A-", chorus="R--R---...5-R-A-"),
+    bass=Bass(Sound(33, -3, 0.0, 0.05), verse="R------R..5-..A-", chorus="R--R---...5-R-A-"),
     chords=Comping(
         Sound(4, -1, -0.15, 0.25, 0.4),
         verse="d-------..u-....",
@@ -69,7 +69,7 @@ LOFI = Style(
         rootless=True,
     ),
     pad=Pad(Sound(89, -13, 0.0, 0.5), enters=0.6, centre=60),
-    melody=Melody(Sound(11, -4, 0.2, 0.4), notes=3.4, centre=70, syncopation=0.5, pentatonic=True),
+    melody=Melody(Sound(11, -2, 0.2, 0.4), notes=3.4, centre=70, syncopation=0.5, pentatonic=True),
     counter=Counter(Sound(26, -9, 0.35, 0.3), centre=64, enters=0.85),
     swing=0.6,
     swing_sixteenths=True,
@@ -115,13 +115,13 @@ TRAP = Style(
             {"kick": "X..........x....", "snare": "........X..xX.rr", "hat": "t.t.t.t.x......."},
         ),
     ),
-    bass=Bass(Sound(38, 2, 0.0, 0.02), verse="R-----.....R--R-", chorus="R-----R----R--O-", low=26),
+    bass=Bass(Sound(38, -1, 0.0, 0.02), verse="R-----.....R--R-", chorus="R-----R----R--O-", low=26),
     chords=Comping(Sound(0, -4, -0.1, 0.4), verse="1-3-4-3-1-3-4-3-", chorus="1-3-5-3-4-3-2-3-", voices=3, centre=66),
     pad=Pad(Sound(52, -10, 0.0, 0.6), enters=0.5, centre=60),
     arpeggio=Comping(
         Sound(14, -12, 0.35, 0.5), verse="4---....3---....", chorus="5-4-3---4-3-2---", centre=70, enters=0.85
     ),
-    melody=Melody(Sound(73, -5, 0.1, 0.45), notes=3.2, centre=69, syncopation=0.4, pentatonic=True, riff=True),
+    melody=Melody(Sound(73, -2, 0.1, 0.45), notes=3.2, centre=69, syncopation=0.4, pentatonic=True, riff=True),
     looseness=3,
     leads=(73, 11, 80, 108),
 )
@@ -167,7 +167,7 @@ FUNK = Style(
         ),
         gain=1,
     ),
-    bass=Bass(Sound(36, 1, 0.0, 0.03), verse="R..r..R.O.rR..7-", chorus="R.rO..R.rR.5.7A-"),
+    bass=Bass(Sound(36, -2, 0.0, 0.03), verse="R..r..R.O.rR..7-", chorus="R.rO..R.rR.5.7A-"),
     chords=Comping(
         Sound(28, -4, -0.4, 0.12),
         verse="..x.xx..x.xx..x.",
@@ -180,7 +180,7 @@ FUNK = Style(
     arpeggio=Comping(
         Sound(7, -8, 0.4, 0.15), verse="1..2.1.3..1.2...", chorus="1.21.3.2.1.3.41.", centre=58, enters=0.5
     ),
-    melody=Melody(Sound(65, -4, 0.1, 0.25), notes=5.0, centre=68, syncopation=0.8, legato=0.75, pentatonic=True),
+    melody=Melody(Sound(65, -2, 0.1, 0.25), notes=5.0, centre=68, syncopation=0.8, legato=0.75, pentatonic=True),
     counter=Counter(Sound(61, -7, 0.3, 0.25), centre=63, enters=0.7),
     swing=0.55,
     swing_sixteenths=True,
@@ -232,7 +232,7 @@ REGGAE = Style(
             {"rim": "..x.x...X..xx.x.", "kick": "........x.......", "hat": "x.xxx.xx........"},
         ),
     ),
-    bass=Bass(Sound(33, 2, 0.0, 0.04), verse="R-..R-3-5-......", chorus="....R-R-5-3-R-..", low=28),
+    bass=Bass(Sound(33, -1, 0.0, 0.04), verse="R-..R-3-5-......", chorus="....R-R-5-3-R-..", low=28),
     chords=Comping(Sound(27, -3, -0.35, 0.2), verse="....X.......X...", chorus="....X..u....X...", voices=3, centre=66),
     arpeggio=Comping(
         Sound(16, -8, 0.35, 0.2, 0.4),
@@ -242,7 +242,7 @@ REGGAE = Style(
         centre=60,
         enters=0.3,
     ),
-    melody=Melody(Sound(22, -4, 0.1, 0.3), notes=4.2, centre=69, syncopation=0.45, pentatonic=True),
+    melody=Melody(Sound(22, -1, 0.1, 0.3), notes=4.2, centre=69, syncopation=0.45, pentatonic=True),
     counter=Counter(Sound(61, -9, 0.25, 0.3), centre=64, enters=0.7),
     swing=0.58,
     swing_sixteenths=True,

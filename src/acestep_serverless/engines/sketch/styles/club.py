@@ -57,7 +57,7 @@ HOUSE = Style(
         ),
         reverb=0.08,
     ),
-    bass=Bass(Sound(38, 0, 0.0, 0.03), verse="..R-..R-..R-..O-", chorus="..RO..RO..RO..5O", low=29),
+    bass=Bass(Sound(38, -3, 0.0, 0.03), verse="..R-..R-..R-..O-", chorus="..RO..RO..RO..5O", low=29),
     chords=Comping(
         Sound(90, -5, -0.1, 0.25, 0.3), verse="x..x..x...x..x..", chorus="X..X..x.X..X..x.", voices=4, centre=64
     ),
@@ -65,7 +65,7 @@ HOUSE = Style(
     arpeggio=Comping(
         Sound(81, -10, 0.3, 0.3, 0.2), verse="1.2.3.4.5.4.3.2.", chorus="1234543212345432", centre=68, enters=0.6
     ),
-    melody=Melody(Sound(81, -6, 0.0, 0.3, 0.3), notes=5.2, centre=71, syncopation=0.6, legato=0.8),
+    melody=Melody(Sound(81, -3, 0.0, 0.3, 0.3), notes=5.2, centre=71, syncopation=0.6, legato=0.8),
     counter=Counter(Sound(80, -12, -0.3, 0.35), centre=66),
     looseness=2,
     sidechain=0.6,
@@ -112,9 +112,9 @@ TECHNO = Style(
         gain=1,
         reverb=0.15,
     ),
-    bass=Bass(Sound(39, -1, 0.0, 0.05), verse=".rRr.rRr.rRr.rRr", chorus="..RrO.Rr..RrR.rO", low=28),
+    bass=Bass(Sound(39, -3, 0.0, 0.05), verse=".rRr.rRr.rRr.rRr", chorus="..RrO.Rr..RrR.rO", low=28),
     chords=Comping(
-        Sound(62, -9, 0.2, 0.5, 0.2),
+        Sound(62, -6, 0.2, 0.5, 0.2),
         verse="...x......x.....",
         chorus="...x..x...x..x..",
         voices=3,
@@ -125,7 +125,7 @@ TECHNO = Style(
     arpeggio=Comping(
         Sound(87, -8, -0.25, 0.3), verse="1.12.1.31.12.1.4", chorus="1.14.13.1.14.135", voices=3, centre=50, enters=0.4
     ),
-    melody=Melody(Sound(81, -9, 0.1, 0.45, 0.2), notes=4.0, centre=64, syncopation=0.85, legato=0.5, riff=True),
+    melody=Melody(Sound(81, -5, 0.1, 0.45, 0.2), notes=4.0, centre=64, syncopation=0.85, legato=0.5, riff=True),
     looseness=0,
     sidechain=0.45,
     leads=(81, 87, 80),
@@ -184,15 +184,15 @@ SYNTHWAVE = Style(
         ),
         reverb=0.3,
     ),
-    bass=Bass(Sound(38, 0, 0.0, 0.05, 0.2), verse="R-R-O-R-R-R-O-R-", chorus="RrRrOrRrRrRrOrRr", low=31),
+    bass=Bass(Sound(38, -3, 0.0, 0.05, 0.2), verse="R-R-O-R-R-R-O-R-", chorus="RrRrOrRrRrRrOrRr", low=31),
     chords=Comping(
-        Sound(62, -9, -0.15, 0.3, 0.4), verse="x---------------", chorus="X-----x-----x---", voices=4, centre=62
+        Sound(62, -6, -0.15, 0.3, 0.4), verse="x---------------", chorus="X-----x-----x---", voices=4, centre=62
     ),
     pad=Pad(Sound(50, -8, 0.1, 0.5, 0.5), centre=62),
     arpeggio=Comping(
         Sound(80, -9, 0.4, 0.35, 0.3), verse="1232434212324342", chorus="1.2.3.5.4.3.5.3.", centre=66, enters=0.3
     ),
-    melody=Melody(Sound(81, -5, 0.0, 0.4, 0.4), notes=3.6, centre=70, syncopation=0.3, legato=0.97),
+    melody=Melody(Sound(81, -2, 0.0, 0.4, 0.4), notes=3.6, centre=70, syncopation=0.3, legato=0.97),
     counter=Counter(Sound(84, -11, -0.35, 0.4), centre=66),
     looseness=3,
     sidechain=0.25,
@@ -236,7 +236,7 @@ DRUM_AND_BASS = Style(
             {"kick": "X.x.....x.......", "snare": "....X.x.x.xxx.rr", "crash": "........o......."},
         ),
     ),
-    bass=Bass(Sound(39, 0, 0.0, 0.03, 0.2), verse="R---------R--r..", chorus="R-----R-..5-R-A-", low=28),
+    bass=Bass(Sound(39, -3, 0.0, 0.03, 0.2), verse="R---------R--r..", chorus="R-----R-..5-R-A-", low=28),
     chords=Comping(
         Sound(4, -4, 0.15, 0.4, 0.4),
         verse="x-----x---------",
@@ -249,7 +249,7 @@ DRUM_AND_BASS = Style(
     arpeggio=Comping(
         Sound(98, -14, 0.4, 0.5), verse="..4..3..5..4..2.", chorus="5.3.4.2.5.4.3.2.", centre=70, enters=0.7
     ),
-    melody=Melody(Sound(80, -6, 0.0, 0.45, 0.3), notes=3.2, centre=70, syncopation=0.5, pentatonic=True),
+    melody=Melody(Sound(80, -3, 0.0, 0.45, 0.3), notes=3.2, centre=70, syncopation=0.5, pentatonic=True),
     looseness=3,
     sidechain=0.2,
     leads=(80, 82, 11),

@@ -41,7 +41,10 @@ Groove = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """How one player sounds and where it stands."""
+    """How one player sounds and where it stands.
+
+    Gains balance players who are equally loud at 0 dB: the band evens out what the instruments' recordings differ by.
+    """
 
     program: int
     gain: float = 0.0

@@ -63,7 +63,7 @@ JAZZ = Style(
         reverb=0.2,
         crash="ride",
     ),
-    bass=Bass(Sound(32, 2, 0.0, 0.08), verse="W---W---W---A---", chorus="W---W-W-W---A---"),
+    bass=Bass(Sound(32, -2, 0.0, 0.08), verse="W---W---W---A---", chorus="W---W-W-W---A---"),
     chords=Comping(
         Sound(0, -3, -0.3, 0.2),
         verse="x-....x-........|......x-....x-..",
@@ -72,7 +72,7 @@ JAZZ = Style(
         centre=62,
         rootless=True,
     ),
-    melody=Melody(Sound(66, -2, 0.1, 0.3), notes=5.6, centre=65, syncopation=0.65, legato=0.9),
+    melody=Melody(Sound(66, 0, 0.1, 0.3), notes=5.6, centre=65, syncopation=0.65, legato=0.9),
     counter=Counter(Sound(59, -8, 0.35, 0.3), centre=64, enters=0.85),
     swing=0.64,
     looseness=12,
@@ -127,7 +127,7 @@ BOSSA = Style(
         gain=-4,
         crash="triangle",
     ),
-    bass=Bass(Sound(32, 1, 0.0, 0.08), verse="R-----5-5-----A-", chorus="R-----5-O-----5-"),
+    bass=Bass(Sound(32, -3, 0.0, 0.08), verse="R-----5-5-----A-", chorus="R-----5-O-----5-"),
     chords=Comping(
         Sound(24, -1, -0.25, 0.2),
         verse="x--x--x---x--x--|..x--x--x-x--x--",
@@ -137,7 +137,7 @@ BOSSA = Style(
         rootless=True,
     ),
     pad=Pad(Sound(48, -14, 0.0, 0.5), enters=0.75, centre=64),
-    melody=Melody(Sound(73, -3, 0.15, 0.35), notes=4.4, centre=70, syncopation=0.7),
+    melody=Melody(Sound(73, 0, 0.15, 0.35), notes=4.4, centre=70, syncopation=0.7),
     counter=Counter(Sound(11, -9, 0.35, 0.35), centre=66, enters=0.8),
     looseness=9,
     leads=(73, 71, 65, 11),
@@ -188,15 +188,15 @@ AMBIENT = Style(
         reverb=0.6,
         crash="triangle",
     ),
-    bass=Bass(Sound(39, -5, 0.0, 0.3), verse="R---------------", chorus="R-------O-------", low=31),
+    bass=Bass(Sound(39, -6, 0.0, 0.3), verse="R---------------", chorus="R-------O-------", low=31),
     chords=Comping(
-        Sound(88, -6, 0.0, 0.6, 0.2), verse="d---------------", chorus="d-------u-------", voices=4, centre=60
+        Sound(88, -5, 0.0, 0.6, 0.2), verse="d---------------", chorus="d-------u-------", voices=4, centre=60
     ),
     pad=Pad(Sound(89, -4, 0.0, 0.7, 0.3), voices=5, centre=60),
     arpeggio=Comping(
         Sound(46, -9, 0.3, 0.6), verse="1---3---4---5---", chorus="1-3-4-5-6-5-4-3-", centre=66, enters=0.4
     ),
-    melody=Melody(Sound(99, -7, 0.1, 0.65), notes=1.8, centre=72, syncopation=0.1, legato=1.0, pentatonic=True),
+    melody=Melody(Sound(99, -3, 0.1, 0.65), notes=1.8, centre=72, syncopation=0.1, legato=1.0, pentatonic=True),
     counter=Counter(Sound(91, -10, -0.3, 0.6), centre=60, enters=0.6),
     looseness=14,
     leads=(99, 88, 98, 11),
@@ -251,13 +251,13 @@ CINEMATIC = Style(
         gain=1,
         reverb=0.5,
     ),
-    bass=Bass(Sound(43, 0, 0.1, 0.4), verse="R---..R-R---..R-", chorus="R---R-R-R-R-R-5-", low=29),
+    bass=Bass(Sound(43, -4, 0.1, 0.4), verse="R---..R-R---..R-", chorus="R---R-R-R-R-R-5-", low=29),
     chords=Comping(Sound(48, -3, -0.2, 0.5), verse="1.1.3.1.1.3.2.3.", chorus="X.x.x.X.x.x.X.x.", voices=4, centre=60),
     pad=Pad(Sound(52, -7, 0.0, 0.65), enters=0.7, centre=64),
     arpeggio=Comping(
         Sound(45, -7, 0.3, 0.45), verse="1-..3-..2-..3-..", chorus="1.3.5.3.2.4.5.4.", centre=66, enters=0.3
     ),
-    melody=Melody(Sound(60, -1, 0.15, 0.5), notes=2.8, centre=65, syncopation=0.05, legato=0.98),
+    melody=Melody(Sound(60, 0, 0.15, 0.5), notes=2.8, centre=65, syncopation=0.05, legato=0.98),
     counter=Counter(Sound(48, -6, -0.3, 0.5), centre=70, enters=0.65),
     looseness=7,
     leads=(60, 48, 61, 40),

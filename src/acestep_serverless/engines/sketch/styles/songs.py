@@ -58,7 +58,7 @@ POP = Style(
             },
         ),
     ),
-    bass=Bass(Sound(33, -1, 0.0, 0.05), verse="R-----R-R-----5-", chorus="R-R-R-R-R-R-R-O-"),
+    bass=Bass(Sound(33, -3, 0.0, 0.05), verse="R-----R-R-----5-", chorus="R-R-R-R-R-R-R-O-"),
     chords=Comping(
         Sound(0, -3, -0.2, 0.25),
         verse="x-------x-------",
@@ -70,7 +70,7 @@ POP = Style(
     arpeggio=Comping(
         Sound(27, -8, 0.35, 0.3, 0.3), verse="1.3.2.4.3.2.4.3.", chorus="1.3.4.3.2.4.3.4.", centre=66, enters=0.5
     ),
-    melody=Melody(Sound(80, -4, 0.05, 0.3, 0.2), notes=4.6, centre=68, syncopation=0.35),
+    melody=Melody(Sound(80, -1, 0.05, 0.3, 0.2), notes=4.6, centre=68, syncopation=0.35),
     counter=Counter(Sound(49, -9, 0.3, 0.4), centre=67),
     leads=(80, 11, 73, 65),
 )
@@ -124,7 +124,7 @@ ROCK = Style(
         ),
         gain=1,
     ),
-    bass=Bass(Sound(34, 0, 0.0, 0.05), verse="RrRrRrRr RrRrRrR5", chorus="R-R-r-R-R-R-5-A-"),
+    bass=Bass(Sound(34, -3, 0.0, 0.05), verse="RrRrRrRr RrRrRrR5", chorus="R-R-r-R-R-R-5-A-"),
     chords=Comping(
         Sound(29, -4, -0.45, 0.18),
         verse="X-xxx-xxX-xxx-x-",
@@ -137,7 +137,7 @@ ROCK = Style(
     arpeggio=Comping(
         Sound(27, -8, 0.5, 0.3, 0.35), verse="1-2-3-4-3-2-3-2-", chorus="d---u-d-d---u-u-", centre=62, enters=0.0
     ),
-    melody=Melody(Sound(30, -6, 0.12, 0.3), notes=4.8, centre=67, syncopation=0.45, pentatonic=True),
+    melody=Melody(Sound(30, -2, 0.12, 0.3), notes=4.8, centre=67, syncopation=0.45, pentatonic=True),
     counter=Counter(Sound(18, -11, 0.25, 0.3), centre=64),
     leads=(30, 29, 27, 18),
 )
@@ -188,10 +188,10 @@ FOLK = Style(
         gain=-4,
         crash="tamb",
     ),
-    bass=Bass(Sound(32, -1, 0.0, 0.1), verse="R---....5---r---", chorus="R---..R-5---..A-"),
+    bass=Bass(Sound(32, -4, 0.0, 0.1), verse="R---....5---r---", chorus="R---..R-5---..A-"),
     chords=Comping(Sound(25, -2, -0.25, 0.2), verse="1-3-2-4-1-3-2-3-", chorus="d---d-u-..u-d-u-", voices=5, centre=58),
     pad=Pad(Sound(48, -13, 0.0, 0.5), enters=0.7, centre=62),
-    melody=Melody(Sound(73, -4, 0.15, 0.35), notes=4.0, centre=70, syncopation=0.12, pentatonic=True),
+    melody=Melody(Sound(73, -1, 0.15, 0.35), notes=4.0, centre=70, syncopation=0.12, pentatonic=True),
     counter=Counter(Sound(110, -8, 0.35, 0.35), centre=66, enters=0.6),
     looseness=11,
     leads=(73, 110, 22, 25),
@@ -237,7 +237,7 @@ BALLAD = Style(
         reverb=0.4,
         crash="triangle",
     ),
-    bass=Bass(Sound(32, -4, 0.0, 0.15), verse="R-----------5---", chorus="R---5---O---5---"),
+    bass=Bass(Sound(32, -6, 0.0, 0.15), verse="R-----------5---", chorus="R---5---O---5---"),
     chords=Comping(Sound(0, 0, -0.1, 0.35), verse="1-2-3-4-3-4-3-2-", chorus="x-3-4-5-x-4-3-2-", voices=4, centre=56),
     pad=Pad(Sound(48, -10, 0.0, 0.55), enters=0.5, centre=62),
     melody=Melody(Sound(0, 0, 0.1, 0.35), notes=3.4, centre=71, syncopation=0.15, legato=0.98),
