@@ -35,7 +35,7 @@ class Waits:
     def announce(self, task_id: str) -> None:
         """End every wait for this task."""
         with self._lock:
-            waits = tuple(self._by_task.get(task_id, ()))
+            waits = self._by_task.pop(task_id, set())
         for loop, future in waits:
             try:
                 loop.call_soon_threadsafe(_end, future)
@@ -50,10 +50,10 @@ class Waits:
     def _remove(self, ids: Iterable[str], wait: _Wait) -> None:
         with self._lock:
             for task_id in ids:
-                waits = self._by_task[task_id]
+                waits = self._by_task.get(task_id, set())
                 waits.discard(wait)
                 if not waits:
-                    del self._by_task[task_id]
+                    self._by_task.pop(task_id, None)
 
 
 def _end(future: "asyncio.Future[None]") -> None:
