@@ -44,6 +44,7 @@ class SineEngine:
     failure: Exception | None = None
     requests: list[GenerationRequest] = field(default_factory=list)
     seconds: float = 0.25
+    warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.go.set()
@@ -62,9 +63,13 @@ class SineEngine:
                     self._hold(cancelled)
                 if self.failure is not None:
                     raise self.failure
-                yield Song(index, seed, self._clip(seed), request.caption, request.lyrics, self._metas(request))
+                yield self._song(request, index, seed)
         finally:
             self.ended.set()
+
+    def _song(self, request: GenerationRequest, index: int, seed: int) -> Song:
+        metas, clip = self._metas(request), self._clip(seed)
+        return Song(index, seed, clip, request.caption, request.lyrics, metas, self.warnings)
 
     def _hold(self, cancelled: Cancelled) -> None:
         for _ in range(int(HELD_AT_MOST / 0.01)):

@@ -117,7 +117,7 @@ async def test_a_body_over_the_limit_is_refused_while_it_arrives(tmp_path: Path,
     assert sent <= LARGEST_BODY + (1 << 16)
 
 
-async def test_a_megabyte_of_lyrics_is_read_and_what_is_not_sung_is_said(tmp_path: Path) -> None:
+async def test_a_megabyte_of_lyrics_reaches_the_engine(tmp_path: Path) -> None:
     body = json.dumps({"lyrics": "x" * 1_000_000, "batch_size": 1})
     response, request = await released(tmp_path, lambda http: http.post("/release_task", content=body, headers=JSON))
     assert response.status_code == 200

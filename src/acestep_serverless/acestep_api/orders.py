@@ -48,6 +48,7 @@ class Order:
     request: GenerationRequest
     audio_format: str
     warnings: tuple[str, ...]
+    """About parameters; what an engine does not read of the words, it says itself with each song."""
 
 
 def read_order(body: Mapping[str, object], engine: Engine, new_seed: Callable[[], int]) -> Order:
@@ -115,6 +116,3 @@ def _warnings(values: Mapping[str, Any], engine: Engine) -> Iterator[str]:
     for name, value in values.items():
         if name not in USED and name not in NOT_YET and value != DEFAULTS[name]:
             yield f"{name} has no effect: the {engine.name} engine does not use it"
-    for name, read in (("prompt", engine.limits.caption_characters), ("lyrics", engine.limits.lyrics_characters)):
-        if len(values[name]) > read:
-            yield f"{name} has {len(values[name]):,} characters; the {engine.name} engine reads the first {read:,}"
