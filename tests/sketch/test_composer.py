@@ -2,7 +2,7 @@
 
 import json
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import pairwise
 
 import pytest
@@ -10,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from acestep_serverless.engines.base import SEED_MAXIMUM, GenerationRequest
-from acestep_serverless.engines.sketch.composer import NOT_SUNG, compose
+from acestep_serverless.engines.sketch.brief import make_brief
+from acestep_serverless.engines.sketch.composer import NOT_SUNG, compose, make_parts
 from acestep_serverless.engines.sketch.grids import BEATS_PER_BAR
 from acestep_serverless.engines.sketch.score import Score
+from acestep_serverless.engines.sketch.sheet import make_sheet
 from acestep_serverless.engines.sketch.styles import STYLES
 from acestep_serverless.engines.sketch.theory import parse_key
 
@@ -67,7 +69,7 @@ def assert_playable(score: Score) -> None:
 @pytest.mark.parametrize("name", STYLES)
 @pytest.mark.parametrize("duration", [1, 5, 30, 90])
 def test_every_style_composes_songs_of_every_length(name, duration):
-    for seed in (1, 2, 3):
+    for seed in (1, 2):
         score = compose(request(name, duration), seed).score
         assert (score.style, score.seconds) == (name, duration)
         assert_playable(score)
@@ -82,7 +84,7 @@ def test_a_song_of_ten_minutes_stays_quick_and_ends(name):
     assert {"intro", "verse", "chorus", "bridge", "outro"} <= {section.name for section in score.sections}
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     style=st.sampled_from(sorted(STYLES)),
     duration=st.one_of(st.integers(1, 40), st.floats(1, 120), st.just(600)),
@@ -116,10 +118,18 @@ def test_the_callers_list_of_seeds_plays_no_part():
 
 
 def test_leaving_out_one_part_moves_no_other():
-    full = compose(request("rock at 120 bpm", 30, key_scale="E minor"), 3).score
-    assert {"drums", "bass", "chords", "melody"} <= {part.role for part in full.parts}
-    without = compose(request("rock at 120 bpm, no drums", 30, key_scale="E minor"), 3).score
-    assert "drums" not in {part.role for part in without.parts}
+    brief = make_brief(request("rock", 30), 3)
+    full = make_parts(make_sheet(brief))
+    without = make_parts(make_sheet(replace(brief, silent=frozenset({"drums"}))))
+    assert len(without) == len(full) - 1
+    assert without == tuple(part for part in full if part.role != "drums")
+
+
+def test_a_thousand_short_sections_stay_quick():
+    began = time.perf_counter()
+    score = compose(request("pop", 600, "[Verse]\nla\n[Chorus]\nhey\n" * 1500, bpm=300, time_signature="2"), 1).score
+    assert time.perf_counter() - began < 5
+    assert len(score.sections) > 1000
 
 
 def test_a_score_is_plain_data():

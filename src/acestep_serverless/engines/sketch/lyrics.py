@@ -7,6 +7,7 @@ in Chinese, Japanese and Korean; a count off by one costs one note.
 
 import re
 import unicodedata
+from collections import Counter
 from dataclasses import dataclass
 
 # Square brackets, the usual ones and the full-width ones of Chinese and Japanese sheets.
@@ -81,7 +82,7 @@ def stanza_sections(text: str) -> tuple[LyricSection, ...]:
     """Untagged lyrics: a stanza that comes again is a chorus; where none does, every second one is."""
     stanzas = [tuple(line.strip() for line in block.splitlines()) for block in re.split(r"\n\s*\n", text.strip())]
     stanzas = [stanza for stanza in stanzas if any(line_syllables(line) for line in stanza)]
-    again = {stanza for stanza in stanzas if stanzas.count(stanza) > 1}
+    again = {stanza for stanza, times in Counter(stanzas).items() if times > 1}
     chorus = [stanza in again if again else index % 2 == 1 for index, stanza in enumerate(stanzas)]
     return tuple(
         LyricSection("chorus" if loud else "verse", tuple(filter(None, map(line_syllables, stanza))))

@@ -14,12 +14,16 @@ LOUD_SECTIONS = frozenset({"chorus", "instrumental"})
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """The lead sheet that every player reads. `starts` holds the spans' starts, for searching."""
+    """The lead sheet that every player reads.
+
+    `starts` holds the first beat of every chord and `firsts` the first bar of every section, for searching.
+    """
 
     brief: Brief
     plan: Plan
     spans: tuple[Span, ...]
     starts: tuple[float, ...]
+    firsts: tuple[int, ...]
 
     def bars(self) -> Iterator[tuple[Stretch, int, float]]:
         """Every bar before the final chord: its section, its index within the section, its first beat."""
@@ -40,8 +44,7 @@ class Sheet:
     def stretch_at(self, beat: float) -> Stretch:
         """Which section a beat falls in."""
         bar = int(beat / self.plan.beats_per_bar + 1e-6)
-        stretches = self.plan.stretches
-        return next((s for s in stretches if s.first <= bar < s.first + s.bars), stretches[-1])
+        return self.plan.stretches[max(0, bisect_right(self.firsts, bar) - 1)]
 
     def before_final(self, notes: list[Note]) -> list[Note]:
         """The notes that start before the final chord, cut where it falls."""
@@ -55,7 +58,8 @@ def make_sheet(brief: Brief) -> Sheet:
     """Plan the form and lay the chords over it."""
     plan = make_plan(brief)
     spans = make_spans(brief, plan)
-    return Sheet(brief, plan, spans, tuple(span.start for span in spans))
+    starts = tuple(span.start for span in spans)
+    return Sheet(brief, plan, spans, starts, tuple(stretch.first for stretch in plan.stretches))
 
 
 def section_grid(stretch: Stretch, verse: str, chorus: str) -> str:
