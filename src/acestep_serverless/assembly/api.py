@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 from fastapi import FastAPI
 
-from acestep_serverless.acestep_api import create_app
+from acestep_serverless.acestep_api import Keeping, create_app
 from acestep_serverless.client.acestep import AceStepClient
 from acestep_serverless.clock import SYSTEM_CLOCK
 from acestep_serverless.engines.base import SEED_MAXIMUM, Engine
@@ -17,7 +17,11 @@ IN_PROCESS = "http://acestep.in-process"
 """Base URL of requests that never leave the process; the name resolves nowhere."""
 
 
-def build_api(engine: Engine, folder: Path, *, api_key: str | None = None) -> FastAPI:
+BRIEF = Keeping(seconds=600.0)
+"""How long a worker's own server keeps a song: the handler fetches each as soon as it is finished."""
+
+
+def build_api(engine: Engine, folder: Path, *, api_key: str | None = None, keeping: Keeping = BRIEF) -> FastAPI:
     """Build the ACE-Step server of a loaded engine, its songs in `folder`."""
     return create_app(
         engine=engine,
@@ -26,6 +30,7 @@ def build_api(engine: Engine, folder: Path, *, api_key: str | None = None) -> Fa
         new_id=lambda: uuid.uuid4().hex,
         new_seed=lambda: secrets.randbelow(SEED_MAXIMUM + 1),
         api_key=api_key,
+        keeping=keeping,
     )
 
 

@@ -6,6 +6,7 @@ refused, so the SDK drops nothing. The parent keeps no state but its children; i
 
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -140,6 +141,9 @@ class Parent:
         self._url = base_url(self._listening)
         self._settings = settings.model_copy(update={"worker_key": key, "gateway": self._url})
         self._announce, self._ending = announce, False
+        # What workers had in hand is worth nothing once they are gone: their jobs are made again.
+        self._scratch = settings.data_dir.resolve() / "scratch"
+        shutil.rmtree(self._scratch, ignore_errors=True)
         self._core = Core(self._settings, self._listening)
         self._gateway = GatewayClient(self._url, settings.endpoint_id, key.get_secret_value(), timeout=3.0)
         self._fleet = Fleet(
@@ -151,8 +155,14 @@ class Parent:
         )
 
     def _words_for_worker(self, worker_id: str) -> bytes:
-        words = {"settings": self._settings.for_child(), "worker_id": worker_id, "parent": os.getpid()}
-        return words_for_child(words)
+        return words_for_child(
+            {
+                "settings": self._settings.for_child(),
+                "worker_id": worker_id,
+                "parent": os.getpid(),
+                "scratch": str(self._scratch),
+            }
+        )
 
     def run(self) -> None:
         """Serve until SIGINT or SIGTERM."""
@@ -191,6 +201,7 @@ class Parent:
             self._fleet.end(self._settings.drain_seconds, time.sleep)
         self._fleet.end(0.0, time.sleep)
         self._core.end(grace=5.0)
+        shutil.rmtree(self._scratch, ignore_errors=True)
         self._gateway.close()
         self._listening.close()
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import structlog
 import uvicorn
 
+from acestep_serverless.acestep_api import Keeping
 from acestep_serverless.assembly.api import build_api
 from acestep_serverless.assembly.serve import base_url, bind
 from acestep_serverless.engines import load_engine
@@ -28,7 +29,7 @@ def serve_api(settings: Settings, host: str, port: int) -> None:
     engine.load(lambda fraction, stage: LOG.info("engine loads", stage=stage))
     listening = bind(host, port)
     with tempfile.TemporaryDirectory(prefix="acestep-serverless-api-") as folder:
-        app = build_api(engine, Path(folder), api_key=key or None)
+        app = build_api(engine, Path(folder), api_key=key or None, keeping=Keeping())
         LOG.info("ACE-Step API", url=base_url(listening), engine=engine.name, key="set" if key else "none")
         config = uvicorn.Config(
             app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=3

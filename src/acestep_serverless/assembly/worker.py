@@ -40,9 +40,14 @@ def new_worker_id() -> str:
     return f"{host or 'worker'}-{secrets.token_hex(4)}"
 
 
-def run_worker(settings: Settings, environ: MutableMapping[str, str], *, worker_id: str, from_fleet: bool) -> None:
-    """Run a worker until it is told to end. Without a gateway and off Runpod the SDK's own local modes apply."""
-    open_acestep = _acestep(settings)
+def run_worker(
+    settings: Settings, environ: MutableMapping[str, str], *, worker_id: str, from_fleet: bool, scratch: Path
+) -> None:
+    """Run a worker until it is told to end. Without a gateway and off Runpod the SDK's own local modes apply.
+
+    `scratch` is a folder for songs between engine and delivery; whoever names it removes it.
+    """
+    open_acestep = _acestep(settings, scratch)
     link = None
     if settings.gateway and not on_runpod(environ):
         link = _enrol(settings, worker_id, from_fleet=from_fleet)
@@ -68,7 +73,7 @@ def _enrol(settings: Settings, worker_id: str, *, from_fleet: bool) -> GatewayLi
     return GatewayLink(settings.gateway, settings.endpoint_id, worker_id, enrolment.token)
 
 
-def _acestep(settings: Settings) -> Callable[[], Awaitable[AceStepClient]]:
+def _acestep(settings: Settings, scratch: Path) -> Callable[[], Awaitable[AceStepClient]]:
     if settings.acestep_api_url:
 
         async def elsewhere() -> AceStepClient:
@@ -77,9 +82,7 @@ def _acestep(settings: Settings) -> Callable[[], Awaitable[AceStepClient]]:
         return elsewhere
     engine = load_engine(settings.engine)
     engine.load(lambda fraction, stage: LOG.debug("engine loads", fraction=fraction, stage=stage))
-    folder = Path(tempfile.mkdtemp(prefix="acestep-serverless-worker-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    app = build_api(engine, folder)
+    app = build_api(engine, scratch)
 
     async def here() -> AceStepClient:
         return client_in_process(app)
@@ -87,11 +90,17 @@ def _acestep(settings: Settings) -> Callable[[], Awaitable[AceStepClient]]:
     return here
 
 
+def run_alone(settings: Settings, environ: MutableMapping[str, str]) -> None:
+    """Run a worker that nobody here looks after: for a gateway elsewhere, or for the platform."""
+    configure_logs(settings.log_level, json_lines=settings.log_json)
+    scratch = Path(tempfile.mkdtemp(prefix="acestep-serverless-worker-"))
+    atexit.register(shutil.rmtree, scratch, ignore_errors=True)
+    run_worker(settings, environ, worker_id=new_worker_id(), from_fleet=False, scratch=scratch)
+
+
 def main_on_runpod() -> None:
     """Run as Runpod's `handler.py`, configured by the environment alone."""
-    settings = Settings.load()
-    configure_logs(settings.log_level, json_lines=settings.log_json)
-    run_worker(settings, os.environ, worker_id=new_worker_id(), from_fleet=False)
+    run_alone(Settings.load(), os.environ)
 
 
 def main() -> None:
@@ -101,7 +110,9 @@ def main() -> None:
     configure_logs(settings.log_level, json_lines=settings.log_json)
     die_with_parent(words["parent"])
     when_parent_ends(lambda: os._exit(0))
-    run_worker(settings, os.environ, worker_id=words["worker_id"], from_fleet=True)
+    scratch = Path(words["scratch"]) / words["worker_id"]
+    scratch.mkdir(parents=True)
+    run_worker(settings, os.environ, worker_id=words["worker_id"], from_fleet=True, scratch=scratch)
 
 
 if __name__ == "__main__":

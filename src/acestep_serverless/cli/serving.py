@@ -6,7 +6,6 @@ from rich.console import Console
 
 from acestep_serverless.assembly.serve import curl_line, data_folder
 from acestep_serverless.errors import SettingsError
-from acestep_serverless.logs import configure_logs
 from acestep_serverless.settings import Settings
 
 OUT = Console(highlight=False, soft_wrap=True)
@@ -22,12 +21,11 @@ def announce_serve(url: str, settings: Settings) -> None:
 
 def run_worker_command(settings: Settings, environ: MutableMapping[str, str]) -> None:
     """Run a worker for a gateway elsewhere. Raises SettingsError when it has neither gateway nor platform."""
-    from acestep_serverless.assembly.worker import new_worker_id, run_worker
+    from acestep_serverless.assembly.worker import run_alone
     from acestep_serverless.worker.sdk import on_runpod
 
     if not settings.gateway and not on_runpod(environ):
         raise SettingsError(
             "name the gateway to work for: --gateway http://HOST:PORT --key <content of worker.key in its data folder>"
         )
-    configure_logs(settings.log_level, json_lines=settings.log_json)
-    run_worker(settings, environ, worker_id=new_worker_id(), from_fleet=False)
+    run_alone(settings, environ)

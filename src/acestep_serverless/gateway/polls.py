@@ -15,7 +15,12 @@ LOOK_AGAIN = 5.0
 
 
 async def hold(
-    parts: Parts, request: Request, topic: str, look: Callable[[], Awaitable[Found | None]], seconds: float
+    parts: Parts,
+    request: Request,
+    topic: str,
+    look: Callable[[], Awaitable[Found | None]],
+    seconds: float,
+    look_again: float = LOOK_AGAIN,
 ) -> Found | None:
     """Wait up to `seconds` for `look` to find something; None when the time is over, the asker left or we are closing.
 
@@ -31,4 +36,4 @@ async def hold(
             left = deadline - parts.clock.monotonic()
             if found is not None or left <= 0 or wakeup.closed:
                 return found
-            await wait_for_bell(bell, min(left, LOOK_AGAIN))
+            await wait_for_bell(bell, min(left, look_again))

@@ -108,4 +108,5 @@ async def job_stop(
         return await parts.desk.stops(worker_id) or ([wire.NO_SUCH_JOB] if drained else None)
 
     seconds = parts.rules.hold if state == "ACTIVE" else parts.rules.drain_hold
-    return {"jobsToStop": await hold(parts, request, f"stop:{worker_id}", look, seconds) or [wire.NO_SUCH_JOB]}
+    due = await hold(parts, request, f"stop:{worker_id}", look, seconds, parts.desk.rules.stop_again_ms / 1000)
+    return {"jobsToStop": due or [wire.NO_SUCH_JOB]}

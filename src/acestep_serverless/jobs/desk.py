@@ -25,11 +25,12 @@ LOG = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class DeskRules:
-    """Times in milliseconds: between two heartbeats of a worker, and how long a silent worker keeps its lease."""
+    """Times in milliseconds: between two heartbeats of a worker, how long a silent worker keeps its lease, and when a stop is said
+    again: the SDK ignores one for a job that it has taken but not yet started."""
 
     heartbeat_ms: int = 4_000
     lease_ms: int = 30_000
-    stop_again_ms: int = 1_000
+    stop_again_ms: int = 250
 
 
 class JobDesk:
@@ -125,7 +126,7 @@ class JobDesk:
         self._announce(await self._database.write(work))
 
     async def stops(self, worker_id: str) -> list[str]:
-        """List the jobs a worker is to drop now; each is repeated every second until it leaves the heartbeats."""
+        """List the jobs a worker is to drop now; each is repeated until it leaves the heartbeats."""
         now = self._clock.now_ms()
         before = now - self.rules.stop_again_ms
         due = self._database.read(lambda connection: store.stops_due(connection, worker_id, before))
