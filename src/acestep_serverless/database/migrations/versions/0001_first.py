@@ -13,6 +13,12 @@ NUMBER = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 def upgrade() -> None:
     """Create every table. Written out, not taken from `tables.py`, which moves on."""
+    _jobs()
+    _what_belongs_to_jobs()
+    _workers_and_files()
+
+
+def _jobs() -> None:
     op.create_table(
         "jobs",
         sa.Column("number", NUMBER, primary_key=True, autoincrement=True),
@@ -48,6 +54,9 @@ def upgrade() -> None:
     op.create_index("jobs_by_queue", "jobs", ["endpoint_id", "state", "number"])
     op.create_index("jobs_by_worker", "jobs", ["worker_id", "state"])
     op.create_index("jobs_by_end", "jobs", ["finished_at"])
+
+
+def _what_belongs_to_jobs() -> None:
     op.create_table(
         "job_bodies",
         sa.Column("job_id", sa.Text, sa.ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
@@ -64,6 +73,9 @@ def upgrade() -> None:
         sa.Column("worker_id", sa.Text),
     )
     op.create_index("job_events_by_job", "job_events", ["job_id"])
+
+
+def _workers_and_files() -> None:
     op.create_table(
         "stops",
         sa.Column("worker_id", sa.Text, primary_key=True),
