@@ -5,11 +5,12 @@ hundredths of a second, so a cancel is noticed at once. Sums run in the order of
 first: the same score gives the same samples.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 from pedalboard._pedalboard import Pedalboard
 
 from acestep_serverless.audio.clip import SAMPLE_RATE, Clip
@@ -20,6 +21,8 @@ from acestep_serverless.engines.sketch.effects import (
     bus_effects,
     channel_of,
     ducking_curve,
+    ensemble,
+    equaliser,
     insert_effects,
     pan_gains,
     room,
@@ -37,6 +40,7 @@ FADE_SECONDS, SILENT_SECONDS = 0.3, 0.01
 PREPARED, PLAYED = 0.3, 0.8
 
 Progress = Callable[[float, str], None]
+Job = Callable[[Stop], Floats | None]
 
 
 @dataclass(slots=True)
@@ -46,19 +50,47 @@ class _Seat:
     part: Part
     player: Player
     strip: Channel
-    effects: Pedalboard
+    effects: Pedalboard | None
     gains: Floats
 
     def play(self, first: int, last: int, ducking: Floats | None, stop: Stop) -> Floats:
         """Return the part's stereo stretch as it goes to the mix."""
         sound = self.player.play(first, last, stop)
         if self.strip.mono:
-            sound = np.repeat(sound.mean(axis=0, keepdims=True), 2, axis=0)
+            sound = sound.mean(axis=0, keepdims=True)
         stop()
-        sound = np.asarray(self.effects(sound, SAMPLE_RATE, reset=False), dtype=np.float32)
+        if self.effects is not None:
+            sound = self.effects(sound, SAMPLE_RATE, reset=False)
+        sound = np.asarray(sound * self.gains, dtype=np.float32)
         if ducking is not None and self.strip.ducking:
-            sound = sound * (1 - np.float32(self.strip.ducking) * (1 - ducking))
-        return sound * self.gains
+            sound *= 1 - np.float32(self.strip.ducking) * ducking
+        return sound
+
+
+class _Desk:
+    """Where the parts meet: one chorus, one room, one bus, fed stretch by stretch."""
+
+    def __init__(self, score: Score, mix: Floats) -> None:
+        self._parts = score.parts
+        self._mix = mix
+        self._room, self._ensemble, self._bus = room(score), ensemble(), bus_effects()
+        self._chorus = any(part.chorus > 0 and not channel_of(part).mono for part in score.parts)
+
+    def finish(self, first: int, sounds: Sequence[Floats], stop: Stop) -> None:
+        """Sum the parts' stretches in the order of the score, with room and chorus, into the mix."""
+        count = sounds[0].shape[1] if sounds else 0
+        dry, echoing, swirling = (np.zeros((2, count), dtype=np.float32) for _ in range(3))
+        for part, sound in zip(self._parts, sounds, strict=True):
+            dry += sound
+            echoing += sound * np.float32(part.reverb)
+            if part.chorus > 0 and not channel_of(part).mono:
+                swirling += sound * np.float32(0.7 * part.chorus)
+        stop()
+        if self._chorus:
+            dry += self._ensemble(swirling, SAMPLE_RATE, reset=False)
+        dry += self._room(echoing, SAMPLE_RATE, reset=False)
+        stop()
+        self._mix[:, first : first + count] = self._bus(dry, SAMPLE_RATE, reset=False)
 
 
 def play(score: Score, font: SoundFont, progress: Progress, cancelled: Callable[[], bool] = never) -> Clip:
@@ -81,7 +113,7 @@ def _seat(part: Part, score: Score, font: SoundFont) -> _Seat:
     strip = channel_of(part)
     return _Seat(
         part=part,
-        player=Player(part, score.tempo, instrument_for(part, font)),
+        player=Player(part, score.tempo, instrument_for(part, font), equaliser(strip)),
         strip=strip,
         effects=insert_effects(part, score),
         gains=pan_gains(0 if strip.mono else part.pan) * np.float32(10 ** ((part.gain + strip.level) / 20)),
@@ -89,34 +121,33 @@ def _seat(part: Part, score: Score, font: SoundFont) -> _Seat:
 
 
 def _mix(score: Score, seats: list[_Seat], progress: Progress, cancelled: Callable[[], bool]) -> Floats:
-    """Play the whole song into one buffer, stretch by stretch."""
+    """Play the whole song into one buffer; while the parts play a stretch, the desk finishes the one before."""
     count = round(score.seconds * SAMPLE_RATE)
     mix = np.zeros((2, count), dtype=np.float32)
-    hall, bus = room(score), bus_effects()
+    desk = _Desk(score, mix)
     kicks = _kicks(score)
+    waiting: list[Job] = []
     for first in range(0, count, STRETCH_SECONDS * SAMPLE_RATE):
         last = min(count, first + STRETCH_SECONDS * SAMPLE_RATE)
         progress(PREPARED + (PLAYED - PREPARED) * first / count, f"playing the {_section(score, first)}")
         ducking = None
         if score.sidechain > 0 and kicks.size:
-            ducking = ducking_curve(kicks, first, last - first, score.sidechain, SAMPLE_RATE * 60 / score.tempo)
-        played = together([partial(seat.play, first, last, ducking) for seat in seats], cancelled)
-        dry, sent = np.zeros((2, last - first), np.float32), np.zeros((2, last - first), np.float32)
-        for seat, sound in zip(seats, played, strict=True):
-            dry += sound
-            sent += sound * np.float32(seat.part.reverb)
-        dry += hall(sent, SAMPLE_RATE, reset=False)
-        mix[:, first:last] = bus(dry, SAMPLE_RATE, reset=False)
+            ducking = ducking_curve(kicks, first, last - first, SAMPLE_RATE * 60 / score.tempo) * score.sidechain
+        jobs: list[Job] = [partial(seat.play, first, last, ducking) for seat in seats]
+        results = together([*waiting, *jobs], cancelled)
+        waiting = [partial(desk.finish, first, [sound for sound in results if sound is not None])]
+    progress(PLAYED, "mixing")
+    together(waiting, cancelled)
     return mix
 
 
-def _kicks(score: Score) -> Floats:
+def _kicks(score: Score) -> NDArray[np.float64]:
     """Return the kicks' sample positions in order."""
     beat = SAMPLE_RATE * 60 / score.tempo
     starts = [
         note.start * beat for part in score.parts if part.role == "drums" for note in part.notes if note.pitch in KICKS
     ]
-    return np.sort(np.array(starts, dtype=np.float32))
+    return np.sort(np.array(starts, dtype=np.float64))
 
 
 def _section(score: Score, sample: int) -> str:

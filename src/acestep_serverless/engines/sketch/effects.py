@@ -5,23 +5,18 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
-from pedalboard import (
-    Chorus,
-    Compressor,
-    Delay,
-    HighpassFilter,
-    HighShelfFilter,
-    LowpassFilter,
-    PeakFilter,
-    Reverb,
-)
+from numpy.typing import NDArray
+from pedalboard import Chorus, Compressor, Delay, HighpassFilter, HighShelfFilter, Reverb
 from pedalboard._pedalboard import Pedalboard
+from scipy.signal import butter
 
 from acestep_serverless.audio.clip import SAMPLE_RATE
+from acestep_serverless.engines.sketch.control import STEP, every_sample
 from acestep_serverless.engines.sketch.score import Part, Score
 from acestep_serverless.engines.sketch.tone import Floats
 
 ELECTRONIC_LEADS = range(80, 88)
+PRESENCE_HERTZ, PRESENCE_QUALITY = 3000.0, 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +24,7 @@ class Channel:
     """A role's strip on the mixing desk: `level` in dB on top of the score's gain; filters in Hz, 0 for none.
 
     `presence` is a gain in dB at 3 kHz; `threshold` (dB) and `ratio` belong to the compressor; `ducking` is which share
-    of the score's sidechain reaches the role.
+    of the score's sidechain reaches the role; a `mono` strip has neither pan nor chorus.
     """
 
     level: float
@@ -49,7 +44,7 @@ CHANNELS: Mapping[str, Channel] = MappingProxyType(
         "chords": Channel(level=0.5, highpass=140, presence=-1.0),
         "pad": Channel(level=0.0, highpass=180, presence=-2.0),
         "arpeggio": Channel(level=0.5, highpass=200),
-        "melody": Channel(level=2.0, highpass=150, presence=2.0, threshold=-20, ratio=2.0, ducking=0.4),
+        "melody": Channel(level=2.0, highpass=150, presence=2.0, ducking=0.4),
         "counter": Channel(level=0.5, highpass=180, ducking=0.6),
         "texture": Channel(level=0.0, highpass=220),
     }
@@ -61,21 +56,35 @@ def channel_of(part: Part) -> Channel:
     return CHANNELS.get(part.role, CHANNELS["texture"])
 
 
-def insert_effects(part: Part, score: Score) -> Pedalboard:
-    """Return the effects in a part's own signal, in order."""
-    strip = channel_of(part)
-    chain = Pedalboard([HighpassFilter(strip.highpass)])
+def equaliser(strip: Channel) -> NDArray[np.float32]:
+    """Return a strip's filters as second-order sections; they are applied to tones, seconds instead of minutes."""
+    sections = [butter(2, strip.highpass, "highpass", fs=SAMPLE_RATE, output="sos")]
     if strip.lowpass:
-        chain.append(LowpassFilter(strip.lowpass))
+        sections.append(butter(2, strip.lowpass, "lowpass", fs=SAMPLE_RATE, output="sos"))
     if strip.presence:
-        chain.append(PeakFilter(cutoff_frequency_hz=3000, gain_db=strip.presence, q=0.7))
+        sections.append(_bell(PRESENCE_HERTZ, PRESENCE_QUALITY, strip.presence))
+    return np.concatenate(sections).astype(np.float32)
+
+
+def _bell(hertz: float, quality: float, gain: float) -> NDArray[np.float64]:
+    """Return a peaking filter (R. Bristow-Johnson's audio equaliser cookbook) of `gain` dB."""
+    angle, amplitude = 2 * np.pi * hertz / SAMPLE_RATE, 10 ** (gain / 40)
+    alpha = np.sin(angle) / (2 * quality)
+    top = np.array([1 + alpha * amplitude, -2 * np.cos(angle), 1 - alpha * amplitude])
+    bottom = np.array([1 + alpha / amplitude, -2 * np.cos(angle), 1 - alpha / amplitude])
+    section: NDArray[np.float64] = np.concatenate((top, bottom))[None, :] / bottom[0]
+    return section
+
+
+def insert_effects(part: Part, score: Score) -> Pedalboard | None:
+    """Return the effects in a part's own signal, in order; None for none."""
+    strip = channel_of(part)
+    chain = Pedalboard([])
     if strip.ratio > 1:
         chain.append(Compressor(threshold_db=strip.threshold, ratio=strip.ratio, attack_ms=12, release_ms=140))
-    if part.chorus > 0 and not strip.mono:
-        chain.append(Chorus(rate_hz=0.7, depth=0.2, mix=0.5 * part.chorus))
     if part.role == "melody" and part.program in ELECTRONIC_LEADS:
         chain.append(Delay(delay_seconds=min(1.0, 45 / score.tempo), feedback=0.3, mix=0.14))
-    return chain
+    return chain if len(chain) else None
 
 
 def room(score: Score) -> Pedalboard:
@@ -83,6 +92,11 @@ def room(score: Score) -> Pedalboard:
     sends = [part.reverb for part in score.parts] or [0.2]
     size = float(np.clip(0.35 + 0.9 * np.mean(sends), 0.3, 0.92))
     return Pedalboard([HighpassFilter(220), Reverb(room_size=size, damping=0.45, wet_level=0.33, dry_level=0, width=1)])
+
+
+def ensemble() -> Pedalboard:
+    """Return the chorus all parts share: only what it adds."""
+    return Pedalboard([Chorus(rate_hz=0.7, depth=0.2, mix=1.0)])
 
 
 def bus_effects() -> Pedalboard:
@@ -101,14 +115,12 @@ def pan_gains(pan: float) -> Floats:
     return np.array([[np.cos(angle)], [np.sin(angle)]], dtype=np.float32) * np.float32(np.sqrt(2))
 
 
-def ducking_curve(kicks: Floats, first: int, count: int, depth: float, beat: float) -> Floats:
-    """Return gains `[count]` that dip by `depth` (0.0 to 1.0) at each kick and are back after three quarters of a beat.
+def ducking_curve(kicks: NDArray[np.float64], first: int, count: int, beat: float) -> Floats:
+    """Return `[count]` values: 1.0 just after each kick, back at 0.0 three quarters of a beat later.
 
-    `kicks` are sorted sample positions, `beat` is in samples.
+    `kicks` are sorted sample positions, `beat` is in samples. A gain of `1 - depth * curve` ducks.
     """
-    places = np.arange(first, first + count)
+    places = first + np.arange(-(-count // STEP) + 1) * STEP
     before = np.searchsorted(kicks, places, side="right") - 1
     since = np.where(before >= 0, places - kicks[np.maximum(before, 0)], np.inf)
-    rise = np.clip(since / (0.75 * beat), 0, 1)
-    fall = np.clip(since / (0.004 * SAMPLE_RATE), 0, 1)
-    return np.asarray(1 - depth * fall * (1 - rise) ** 2, dtype=np.float32)
+    return every_sample((1 - np.clip(since / (0.75 * beat), 0, 1)) ** 2, count)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.signal import sosfilt
 
 from acestep_serverless.audio.clip import SAMPLE_RATE
 from acestep_serverless.audio.loudness import channel_powers
@@ -14,6 +15,7 @@ from acestep_serverless.engines.sketch.tone import Floats, Instrument, Tone, vel
 
 CHOKE = int(0.02 * SAMPLE_RATE)  # how long a choked hi-hat takes to fall silent
 NEVER = 1 << 40
+MOST_RELEASES = 8
 # Every part is brought to this power (LUFS without gating) while it plays; roles and the score's gains come on top.
 EVEN_LOUDNESS = -23.0
 
@@ -32,11 +34,13 @@ class _Event:
 class Player:
     """One part on its instrument. `prepare` once, then `play` the song's stretches in order."""
 
-    def __init__(self, part: Part, tempo: float, instrument: Instrument) -> None:
+    def __init__(self, part: Part, tempo: float, instrument: Instrument, equaliser: Floats) -> None:
         self.part = part
         self._instrument = instrument
+        self._equaliser = equaliser
         self._events = _events(part, SAMPLE_RATE * 60 / tempo)
         self._tones: dict[tuple[int, int], Tone | None] = {}
+        self._releases: dict[tuple[int, float], Floats] = {}
         self._next = 0
         self._ringing: Floats = np.zeros((2, 0), dtype=np.float32)
         self._level = np.float32(1)
@@ -50,15 +54,14 @@ class Player:
         for key, held in longest.items():
             stop()
             tone = self._instrument(*key, held)
-            self._tones[key] = tone
             if tone is not None:
-                powers = sum(channel_powers(channel, SAMPLE_RATE, stop) for channel in tone.samples)
-                scale = 2 / tone.samples.shape[0]
-                energies[key] = np.cumsum(powers) * scale / 1000
+                tone = replace(tone, samples=sosfilt(self._equaliser, tone.samples))
+                energies[key] = _energy(tone, stop)
+            self._tones[key] = tone
         self._level = np.float32(self._even_gain(energies))
         self._events = _choked(self._events, self._tones)
 
-    def _even_gain(self, energies: dict[tuple[int, int], NDArray[np.float64]]) -> float:
+    def _even_gain(self, energies: Mapping[tuple[int, int], NDArray[np.float64]]) -> float:
         """Return the linear gain to EVEN_LOUDNESS from each note's K-weighted energy over the time that has notes."""
         energy = 0.0
         busy: set[int] = set()
@@ -69,7 +72,8 @@ class Player:
             tone = self._tones[event.key]
             last = curve.size - 1 if tone is not None and tone.one_shot else min(curve.size - 1, event.held // 48)
             energy += float(curve[last]) * event.gain**2
-            busy.update(range(event.start // 9600, (event.start + max(event.held, 9600)) // 9600 + 1))
+            heard = min(max(event.held, 9600), SAMPLE_RATE)
+            busy.update(range(event.start // 9600, (event.start + heard) // 9600 + 1))
         if energy <= 0:
             return 1.0
         return float(np.sqrt(10 ** ((EVEN_LOUDNESS + 0.691) / 10) / (energy / (len(busy) * 0.2))))
@@ -105,23 +109,34 @@ class Player:
         count = _sounding(tone, event)
         samples = tone.samples[:, :count] * (self._level * np.float32(event.gain))
         if count > event.held and not tone.one_shot:
-            samples[:, event.held :] *= _release(count - event.held, tone.release)
+            samples[:, event.held :] *= self._release(count - event.held, tone.release)
         if count > event.choked:
             samples[:, event.choked :] *= np.linspace(1, 0, count - event.choked, dtype=np.float32)
         room[:, :count] += samples
+
+    def _release(self, count: int, seconds: float) -> Floats:
+        """Return `count` samples that fall by 60 dB per `seconds` and end at zero."""
+        key = (count, seconds)
+        if key not in self._releases:
+            if len(self._releases) >= MOST_RELEASES:
+                self._releases.clear()
+            place = np.arange(count, dtype=np.float32) / np.float32(seconds * SAMPLE_RATE)
+            fade = 1 - np.arange(count, dtype=np.float32) / np.float32(count)
+            self._releases[key] = np.asarray(np.exp(np.float32(-6.9) * place) * fade, dtype=np.float32)
+        return self._releases[key]
+
+
+def _energy(tone: Tone, stop: Stop) -> NDArray[np.float64]:
+    """Return the K-weighted energy of a tone's first 1, 2, 3 ... milliseconds, of its first second at most."""
+    heard = tone.samples[:, :SAMPLE_RATE]
+    powers = np.sum([channel_powers(channel, SAMPLE_RATE, stop) for channel in heard], axis=0)
+    return np.asarray(np.cumsum(powers) * (2 / len(heard)) / 1000)
 
 
 def _sounding(tone: Tone, event: _Event) -> int:
     """Return how many samples of a tone are heard."""
     held = NEVER if tone.one_shot else event.held + int(tone.release * SAMPLE_RATE)
     return int(min(tone.samples.shape[1], held, event.choked + CHOKE))
-
-
-def _release(count: int, seconds: float) -> Floats:
-    """Return `count` samples that fall by 60 dB per `seconds` and end at zero."""
-    place = np.arange(count, dtype=np.float32) / np.float32(seconds * SAMPLE_RATE)
-    fade = 1 - np.arange(count, dtype=np.float32) / np.float32(count)
-    return np.asarray(np.exp(np.float32(-6.9) * place) * fade, dtype=np.float32)
 
 
 def _events(part: Part, beat: float) -> list[_Event]:

@@ -8,11 +8,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import soxr
+from numpy.typing import NDArray
 
 from acestep_serverless.audio.clip import SAMPLE_RATE
 from acestep_serverless.engines.sketch import soundfont as sf
+from acestep_serverless.engines.sketch.control import every_sample, line
 from acestep_serverless.engines.sketch.soundfont import SoundFont, Zone
-from acestep_serverless.engines.sketch.tone import Floats, Tone, swept_lowpass
+from acestep_serverless.engines.sketch.tone import LONGEST_MADE, Floats, Tone, prolonged, swept_lowpass
+
+Doubles = NDArray[np.float64]
 
 PITCH_ENVELOPE, FILTER_QUALITY, FILTER_ENVELOPE = 7, 9, 11
 MODULATION = (25, 26, 27, 28, 29)
@@ -62,9 +66,12 @@ class SampledInstrument:
         )
 
     def _zone(self, zone: Zone, pitch: int, layer: int, count: int) -> Floats:
-        samples = _filtered(_recording(self.font, zone, _cents(zone, pitch), count), zone, layer)
+        made = min(count, LONGEST_MADE)
+        samples = _filtered(_recording(self.font, zone, _cents(zone, pitch), made), zone, layer)
+        if samples.size == made:
+            samples = prolonged(samples, count, 440 * 2 ** ((pitch - 69) / 12))
         level = 10 ** (-ATTENUATION_SCALE * zone.generators.get(sf.ATTENUATION, 0) / 200)
-        return samples * _volume(zone, pitch, samples.size) * np.float32(level)
+        return samples * every_sample(level * _volume(zone, pitch, samples.size), samples.size)
 
 
 def _release(zone: Zone) -> float:
@@ -103,7 +110,7 @@ def _recording(font: SoundFont, zone: Zone, cents: float, count: int) -> Floats:
     """Return up to `count` samples of the recording at 48 kHz and its pitch, looped where it loops."""
     ratio = min(_MOST_RATIO, 2 ** (cents / 1200) * zone.rate / SAMPLE_RATE)
     bend = zone.generators.get(PITCH_ENVELOPE, 0)
-    steps = ratio * 2 ** (bend / 1200 * _modulation(zone, count)) if bend else None
+    steps = ratio * every_sample(2 ** (bend / 1200 * _modulation(zone, count)), count) if bend else None
     needed = int(steps.sum() if steps is not None else ratio * count) + 16
     source = _unrolled(font, zone, needed)
     if steps is not None:
@@ -124,31 +131,26 @@ def _unrolled(font: SoundFont, zone: Zone, needed: int) -> Floats:
     return body[:needed].astype(np.float32) / np.float32(32_768)
 
 
-def _modulation(zone: Zone, count: int) -> Floats:
-    """Return the modulation envelope, 0.0 to 1.0, `count` samples (8.1.2, generators 25 to 29)."""
+def _modulation(zone: Zone, count: int) -> Doubles:
+    """Return the modulation envelope, 0.0 to 1.0, as control values (8.1.2, generators 25 to 29)."""
     delay, attack, hold, decay = (_seconds(zone.generators.get(number, -12_000)) for number in MODULATION[:4])
     sustain = 1 - np.clip(zone.generators.get(MODULATION[4], 0) / 1000, 0, 1)
     peak = delay + attack
-    times = (0, delay, peak, peak + hold, peak + hold + decay * (1 - sustain) + 1e-6)
-    return _line(times, (0, 0, 1, 1, sustain), count)
+    end = peak + hold + decay * (1 - sustain) + 1e-6
+    return line(((0, 0), (delay, 0), (peak, 1), (peak + hold, 1), (end, sustain)), count)
 
 
-def _volume(zone: Zone, pitch: int, count: int) -> Floats:
-    """Return the volume envelope while the key is held: linear attack, decay linear in dB (8.1.2, 33 to 37)."""
+def _volume(zone: Zone, pitch: int, count: int) -> Doubles:
+    """Return the volume envelope while the key is held as control values: linear attack, decay linear in dB (8.1.2)."""
     values = zone.generators
     delay, attack = _seconds(values[sf.DELAY]), _seconds(values[sf.ATTACK])
     hold = _seconds(values[sf.HOLD] + values.get(sf.KEY_TO_HOLD, 0) * (60 - pitch))
     decay = _seconds(values[sf.DECAY] + values.get(sf.KEY_TO_DECAY, 0) * (60 - pitch))
     sustain = float(np.clip(values.get(sf.SUSTAIN, 0) / 10, 0, 100))
-    rise = _line((0, delay, delay + attack), (0, 0, 1), count)
+    rise = line(((0, 0), (delay, 0), (delay + attack, 1)), count)
     peak = delay + attack + hold
-    fall = _line((0, peak, peak + decay * sustain / 100 + 1e-6), (0, 0, -sustain), count)
-    return np.asarray(rise * np.exp(fall * np.float32(np.log(10) / 20)), dtype=np.float32)
-
-
-def _line(times: tuple[float, ...], levels: tuple[float, ...], count: int) -> Floats:
-    """Return `count` samples of the line through (seconds, level) points, level after the last."""
-    return np.interp(np.arange(count, dtype=np.float64) / SAMPLE_RATE, times, levels).astype(np.float32)
+    fall = line(((0, 0), (peak, 0), (peak + decay * sustain / 100 + 1e-6, -sustain)), count)
+    return np.asarray(rise * 10 ** (fall / 20), dtype=np.float64)
 
 
 def _filtered(samples: Floats, zone: Zone, layer: int) -> Floats:
@@ -160,4 +162,4 @@ def _filtered(samples: Floats, zone: Zone, layer: int) -> Floats:
     if not samples.size or hertz.min() > NO_FILTER:
         return samples
     quality = 0.707 * 10 ** (values.get(FILTER_QUALITY, 0) / 400)
-    return swept_lowpass(samples, hertz.astype(np.float32), quality)
+    return swept_lowpass(samples, hertz, quality)

@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 from scipy.signal import sosfilt
 
 from acestep_serverless.audio.clip import SAMPLE_RATE
+from acestep_serverless.engines.sketch.control import STEP, every_sample
 
 Floats = NDArray[np.float32]
 
-VELOCITY_LAYERS = (48, 80, 112)
+VELOCITY_LAYERS = (60, 104)
 """Brightness is rendered for these velocities only; loudness follows every velocity exactly."""
 
 
@@ -31,6 +32,10 @@ class Tone:
 
 Instrument = Callable[[int, int, int], Tone | None]
 """Called with a MIDI pitch, a velocity layer and how many samples the key is held at most; None: no such sound."""
+
+
+LONGEST_MADE = 4 * SAMPLE_RATE
+"""Tones are computed up to this length and repeat their end beyond (`prolonged`)."""
 
 
 def velocity_layer(velocity: int) -> int:
@@ -55,8 +60,26 @@ def lowpass_sections(cutoff: float, quality: float) -> NDArray[np.float32]:
     return np.array([[top / 2, top, top / 2, 1, -2 * cosine / scale, (1 - alpha) / scale]], dtype=np.float32)
 
 
-def swept_lowpass(samples: Floats, cutoffs: Floats, quality: float = 0.707) -> Floats:
-    """Low-pass `samples` with a cutoff in Hz that moves, one value per sample.
+def prolonged(samples: Floats, count: int, hertz: float) -> Floats:
+    """Return `count` samples: longer than what was made, the end is repeated in whole periods of `hertz`.
+
+    Each repetition fades into the next over a third of itself. A pad of 12 s costs as much as one of 4 s.
+    """
+    if count <= samples.size:
+        return samples
+    period = SAMPLE_RATE / hertz
+    fade = samples.size // 6
+    loop = round(max(1, samples.size // 2 // period) * period)
+    ramp = np.linspace(0, 1, fade, dtype=np.float32)
+    tail = samples[-loop:].copy()
+    tail[-fade:] = tail[-fade:] * (1 - ramp) + samples[-loop - fade : -loop] * ramp
+    body = samples[: samples.size - loop]
+    repeats = -(-(count - body.size) // loop)
+    return np.concatenate((body, *[tail] * repeats))[:count]
+
+
+def swept_lowpass(samples: Floats, cutoffs: NDArray[np.float64], quality: float = 0.707) -> Floats:
+    """Low-pass `samples` with a moving cutoff, given in Hz as control values (see control.py).
 
     Blends filters that stand still, at most 1.5 octaves apart, in proportion to the logarithm of the cutoff: 6 times
     faster than changing one filter's coefficients every millisecond, and it cannot become unstable.
@@ -69,8 +92,11 @@ def swept_lowpass(samples: Floats, cutoffs: Floats, quality: float = 0.707) -> F
     place = (pitch - low) * ((count - 1) / (high - low))
     mixed = np.zeros_like(samples)
     for index, centre in enumerate(np.linspace(low, high, count)):
-        weight = np.maximum(0, 1 - np.abs(place - index)).astype(np.float32)
-        last = int(np.flatnonzero(weight)[-1]) + 1 if weight.any() else 0
-        filtered = sosfilt(lowpass_sections(2**centre, quality), samples[:last])
-        mixed[:last] += filtered * weight[:last]
+        weights = np.maximum(0, 1 - np.abs(place - index))
+        heard = np.flatnonzero(weights)
+        last = min(samples.size, int(heard[-1] + 1) * STEP) if heard.size else 0
+        if last:
+            filtered = sosfilt(lowpass_sections(2**centre, quality), samples[:last])
+            filtered *= every_sample(weights, last)
+            mixed[:last] += filtered
     return mixed
