@@ -1,7 +1,8 @@
-"""What can be configured? One frozen value, read once at the start: flags, then environment variables, then a TOML file.
+"""What can be configured? One frozen value, read once at the start: flags, then environment variables, then a TOML
+file.
 
-Variables are the field's name in capitals after `ACESTEP_SERVERLESS_`; the TOML file is `acestep-serverless.toml` in the working
-directory, or the one that ACESTEP_SERVERLESS_CONFIG names, with the fields' names as keys.
+Variables are the field's name in capitals after `ACESTEP_SERVERLESS_`; the TOML file is `acestep-serverless.toml` in
+the working directory, or the one that ACESTEP_SERVERLESS_CONFIG names, with the fields' names as keys.
 """
 
 import os
@@ -111,7 +112,8 @@ class Settings(BaseSettings):
 
     @classmethod
     def load(cls, **flags: Any) -> "Settings":
-        """Read the settings; flags that are None were not given. Raises SettingsError naming field and allowed values."""
+        """Read the settings; flags that are None were not given. Raises SettingsError naming field and allowed
+        values."""
         try:
             return cls(**{name: value for name, value in flags.items() if value is not None})
         except ValidationError as error:
@@ -131,8 +133,9 @@ class Settings(BaseSettings):
     @classmethod
     def from_parent(cls, plain: Mapping[str, Any]) -> "Settings":
         """Read what `for_child` gave, past environment and files: a child's settings are exactly its parent's."""
-        checked = cls.model_construct()
-        return cls.__pydantic_validator__.validate_python(dict(plain), self_instance=checked)
+        settings = cls.model_construct()
+        cls.__pydantic_validator__.validate_python(dict(plain), self_instance=settings)
+        return settings
 
     def keys_by_endpoint(self) -> dict[str, frozenset[str]]:
         """Sort the client keys by the endpoint they open; the own endpoint is there even without a key."""

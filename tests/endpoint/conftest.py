@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -67,11 +68,12 @@ class House:
 
     def children(self, module: str) -> list[psutil.Process]:
         """Running processes of one assembly module, "core" or "worker"."""
-        return [
-            child
-            for child in psutil.Process(self.process.pid).children()
-            if f"acestep_serverless.assembly.{module}" in child.cmdline()
-        ]
+        found = []
+        for child in psutil.Process(self.process.pid).children():
+            with suppress(psutil.Error):  # It may be dead and not yet collected by its parent.
+                if f"acestep_serverless.assembly.{module}" in child.cmdline():
+                    found.append(child)
+        return found
 
     def family(self) -> list[psutil.Process]:
         parent = psutil.Process(self.process.pid)

@@ -1,6 +1,6 @@
 """A worker made of the unmodified Runpod SDK with a handler that does what its input says. Run as a process of its own.
 
-    python sdk_worker.py GATEWAY ENDPOINT WORKER_KEY WORKER_ID MODE        MODE: async, sync
+python sdk_worker.py GATEWAY ENDPOINT WORKER_KEY WORKER_ID MODE        MODE: async, sync
 """
 
 import asyncio

@@ -44,6 +44,7 @@ def test_3_a_job_swallowed_by_an_idle_worker_on_sigterm_is_done_by_another(house
     first = hire("async")
     first.process.send_signal(signal.SIGTERM)
     wait_until(lambda: "Received shutdown signal" in first.log.read_text())
+    time.sleep(2)  # The SDK says nothing when its run loop ends, up to a second later.
     job_id = house.run(**{"return": 3})
     house.wait(job_id, "IN_PROGRESS")
     headers = {"Authorization": f"Bearer {house.worker_key}"}

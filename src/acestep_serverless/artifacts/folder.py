@@ -1,4 +1,5 @@
-"""How does a file come into the house? Received beside its place, measured, checked, then renamed: whole or not at all."""
+"""How does a file come into the house? Received beside its place, measured, checked, then renamed: whole or not at
+all."""
 
 import asyncio
 import hashlib
@@ -52,7 +53,7 @@ class ArtifactFolder:
                 file.flush()
                 await asyncio.to_thread(os.fsync, file.fileno())
         except BaseException:
-            path.unlink(missing_ok=True)
+            os.unlink(temporary)  # noqa: PTH108 - one short system call; the asynchronous form would be cancelled as well
             raise
         return Received(path, size, hasher.hexdigest())
 

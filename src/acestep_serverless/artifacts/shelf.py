@@ -49,7 +49,8 @@ class Shelf:
         self._database, self._folder, self._clock, self._new_name = database, folder, clock, new_name
 
     async def put(self, place: Place, chunks: AsyncIterator[bytes], sha256: str | None, guard: Guard) -> Artifact:
-        """File an upload. The same place keeps its name, so a repeated PUT changes nothing. Raises InputError, TooLarge, or what guard raises."""
+        """File an upload. The same place keeps its name, so a repeated PUT changes nothing. Raises InputError,
+        TooLarge, or what guard raises."""
         received = await self._folder.receive(chunks)
         try:
             if sha256 is not None and sha256 != received.sha256:
@@ -79,7 +80,8 @@ class Shelf:
             .returning(ARTIFACTS.c.name)
         )
         name = str(connection.execute(statement).scalar_one())
-        # Renamed under the same lock that checked the lease: a sender that has lost it can never overwrite its successor.
+        # Renamed under the same lock that checked the lease: a sender that has lost it can never overwrite its
+        # successor.
         self._folder.keep(received, name)
         return Artifact(
             name, place.endpoint_id, str(row["media_type"]), received.bytes, received.sha256, self._folder.path(name)
@@ -94,7 +96,8 @@ class Shelf:
         return Artifact(row.name, row.endpoint_id, row.media_type, row.bytes, row.sha256, self._folder.path(row.name))
 
     async def remove_of(self, job_ids: Sequence[str], also: Callable[[sa.Connection], None]) -> int:
-        """Delete the files of these jobs, and in the same transaction whatever `also` deletes. Returns how many files."""
+        """Delete the files of these jobs, and in the same transaction whatever `also` deletes. Returns how many
+        files."""
         statement = ARTIFACTS.delete().where(ARTIFACTS.c.job_id.in_(job_ids)).returning(ARTIFACTS.c.name)
 
         def work(connection: sa.Connection) -> list[str]:

@@ -1,1 +1,2 @@
-"""How is each process built? Settings become a gateway core, a worker, an ACE-Step server, or the parent of them all."""
+"""How is each process built? Settings become a gateway core, a worker, an ACE-Step server, or the parent of them
+all."""

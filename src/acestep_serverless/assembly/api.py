@@ -1,4 +1,5 @@
-"""How does a process get an ACE-Step API? Its own, in process over an engine, or somebody's at a URL; the client is the same."""
+"""How does a process get an ACE-Step API? Its own, in process over an engine, or somebody's at a URL; the client is
+the same."""
 
 import secrets
 import uuid

@@ -1,4 +1,5 @@
-"""How do parent and child processes know of each other? Settings come down a pipe whose end says that the parent is gone."""
+"""How do parent and child processes know of each other? Settings come down a pipe whose end says that the parent is
+gone."""
 
 import json
 import os

@@ -1,6 +1,8 @@
-"""How is the gateway core built and run? Database, desk, registry, shelf and sweeper around one app on an inherited socket.
+"""How is the gateway core built and run? Database, desk, registry, shelf and sweeper around one app on an inherited
+socket.
 
-Run as a child of `serve`: `python -m acestep_serverless.assembly.core`, with its words on standard input. The listening socket
+Run as a child of `serve`: `python -m acestep_serverless.assembly.core`, with its words on standard input. The
+listening socket
 belongs to the parent, so when this process dies its successor answers whoever was waiting in the backlog.
 """
 
@@ -40,14 +42,16 @@ from acestep_serverless.settings import Settings
 LOG = structlog.get_logger(__name__)
 
 KEEP_ALIVE = 75
-"""Seconds that an idle connection is kept. Below 15 s the SDK, whose blocking handler did not see our close, loses results."""
+"""Seconds that an idle connection is kept. Below 15 s the SDK, whose blocking handler did not see our close, loses
+results."""
 SWEEP_EVERY = 1.0
 CLOSING = 3
 """Seconds that open requests get when the core is told to end."""
 
 
 def build(settings: Settings, *, first_start: bool, clock: Clock = SYSTEM_CLOCK) -> FastAPI:
-    """Build the gateway app over the data folder of `settings`. `first_start` is False for a successor of a dead core."""
+    """Build the gateway app over the data folder of `settings`. `first_start` is False for a successor of a dead
+    core."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     database = Database(sqlite_url(settings.data_dir / "acestep-serverless.sqlite3"))
     folder = ArtifactFolder(settings.data_dir / "artifacts", limit_bytes=settings.artifact_limit_mb * 1024 * 1024)
@@ -110,7 +114,8 @@ async def _sweep_for_ever(sweeper: Sweeper, parts: Parts, retention_ms: int) -> 
 
 
 class CoreServer(uvicorn.Server):
-    """Uvicorn that calls `before_exit` when it is told to end, so that held requests answer instead of being cut off."""
+    """Uvicorn that calls `before_exit` when it is told to end, so that held requests answer instead of being cut
+    off."""
 
     def __init__(self, config: uvicorn.Config, before_exit: Callable[[], None]) -> None:
         super().__init__(config)

@@ -17,7 +17,8 @@ Report = Callable[[Mapping[str, object]], None]
 
 
 def generate_song(settings: Settings, wish: Mapping[str, object], folder: Path, report: Report) -> dict[str, object]:
-    """Make the songs of a handler input (`wish`) and return the handler's output, its `file` values paths in `folder`."""
+    """Make the songs of a handler input (`wish`) and return the handler's output, its `file` values paths in
+    `folder`."""
     engine = load_engine(settings.engine)
     engine.load(lambda fraction, stage: report({"progress": 0.0, "stage": stage}))
     job = {"id": f"generate-{uuid.uuid4()}", "input": {"poll_interval": 1, **wish}}

@@ -1,4 +1,5 @@
-"""What is here, and what is missing? Findings of plain data for `doctor`; it imports nothing heavy but the engine it tries."""
+"""What is here, and what is missing? Findings of plain data for `doctor`; it imports nothing heavy but the engine it
+tries."""
 
 import importlib.metadata
 import platform
@@ -15,7 +16,8 @@ LEAST_FREE_GB = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing looked at: whether it is well, what was seen, and the command that mends it ("" when nothing is to mend).
+    """One thing looked at: whether it is well, what was seen, and the command that mends it ("" when nothing is to
+    mend).
 
     `needed` is False for what only widens the reach (the model on a machine that can do without).
     """

@@ -1,7 +1,8 @@
-"""How does `serve` hold together? A small parent: it owns the listening socket, revives the gateway core, and runs the fleet.
+"""How does `serve` hold together? A small parent: it owns the listening socket, revives the gateway core, and runs
+the fleet.
 
-Because the socket outlives the core, requests and results sent while a core is being replaced wait in the backlog: nothing is
-refused, so the SDK drops nothing. The parent keeps no state but its children; if it dies, they end too.
+Because the socket outlives the core, requests and results sent while a core is being replaced wait in the backlog:
+nothing is refused, so the SDK drops nothing. The parent keeps no state but its children; if it dies, they end too.
 """
 
 import os
@@ -28,7 +29,7 @@ from acestep_serverless.clock import SYSTEM_CLOCK
 from acestep_serverless.errors import SettingsError
 from acestep_serverless.fleet.fleet import Fleet
 from acestep_serverless.fleet.launcher import ProcessLauncher
-from acestep_serverless.fleet.policy import FleetPolicy, pause_after
+from acestep_serverless.fleet.policy import LONG_LIFE, FleetPolicy, pause_after
 from acestep_serverless.settings import PREFIX, Settings
 
 LOG = structlog.get_logger(__name__)
@@ -56,7 +57,8 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def worker_key(settings: Settings) -> SecretStr:
-    """Give the worker key: the configured one, or the one kept in the data folder, made on first use (readable by us alone)."""
+    """Give the worker key: the configured one, or the one kept in the data folder, made on first use (readable by us
+    alone)."""
     if settings.worker_key.get_secret_value():
         return settings.worker_key
     path = settings.data_dir / "worker.key"
@@ -82,12 +84,13 @@ class Core:
     def __init__(self, settings: Settings, listening: socket.socket) -> None:
         self._settings, self._listening = settings, listening
         self._process: subprocess.Popen[bytes] | None = None
-        self._deaths_in_a_row, self._start_after, self._starts = 0, 0.0, 0
+        self._deaths_in_a_row, self._started, self._start_after, self._starts = 0, 0.0, 0.0, 0
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="core-keeper", daemon=True)
 
     def start(self) -> None:
-        """Keep a core alive from now on, in a thread of its own: the fleet may wait for the very core that is to be revived."""
+        """Keep a core alive from now on, in a thread of its own: the fleet may wait for the very core that is to be
+        revived."""
         self._thread.start()
 
     def _run(self) -> None:
@@ -98,20 +101,17 @@ class Core:
         if self._process is not None and (code := self._process.poll()) is not None:
             LOG.error("the gateway core ended and is started again", code=code)
             self._process = None
-            self._start_after = now + pause_after(self._deaths_in_a_row)
-            self._deaths_in_a_row += 1
+            self._deaths_in_a_row = 1 if now - self._started > LONG_LIFE else self._deaths_in_a_row + 1
+            self._start_after = now + pause_after(self._deaths_in_a_row - 1)
         if self._process is None and now >= self._start_after:
+            self._started = now
             self._start()
-
-    def is_well(self) -> None:
-        """Forget past deaths: the core has answered."""
-        self._deaths_in_a_row = 0
 
     def _start(self) -> None:
         fd = self._listening.fileno()
         process = subprocess.Popen(CORE, stdin=subprocess.PIPE, pass_fds=[fd], start_new_session=True)
         words = {"settings": self._settings.for_child(), "socket": fd, "first_start": self._starts == 0}
-        assert process.stdin is not None  # noqa: S101 - a pipe was asked for
+        assert process.stdin is not None
         with suppress(BrokenPipeError):
             process.stdin.write(words_for_child(words))
             process.stdin.flush()
@@ -188,7 +188,6 @@ class Parent:
             httpx.get(f"{self._url}/openapi.json", timeout=0.5, trust_env=False)
         except httpx.HTTPError:
             return False
-        self._core.is_well()
         return True
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
@@ -207,7 +206,8 @@ class Parent:
 
 
 def curl_line(url: str, settings: Settings) -> str:
-    """Give the guide's first request as one line that works when pasted. A key is never in it, only where to find it."""
+    """Give the guide's first request as one line that works when pasted. A key is never in it, only where to find
+    it."""
     body = '{"input": {"caption": "Upbeat electronic instrumental with bright synths", "lyrics": "", "duration": 30}}'
     key = ""
     if settings.api_keys:

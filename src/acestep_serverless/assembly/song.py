@@ -1,6 +1,7 @@
 """What does `make song` do? The whole road once: serve on a free port, the guide's first request, the file, and an end.
 
-The wish comes from CAPTION, LYRICS, DURATION and SEED in the environment; what is not set is as in the guide's first example.
+The wish comes from CAPTION, LYRICS, DURATION and SEED in the environment; what is not set is as in the guide's first
+example.
 """
 
 import os

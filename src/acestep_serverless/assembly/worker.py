@@ -1,7 +1,9 @@
 """How is a worker built and run? Engine first, then its place at a gateway (if any), then the official SDK's loop.
 
-Three ways in, one way through: as a child of `serve` (`python -m acestep_serverless.assembly.worker`, words on standard input), as
-`acestep-serverless worker` for a gateway elsewhere, and as `handler.py` on Runpod, where the platform has set the environment.
+Three ways in, one way through: as a child of `serve` (`python -m acestep_serverless.assembly.worker`, words on
+standard input), as
+`acestep-serverless worker` for a gateway elsewhere, and as `handler.py` on Runpod, where the platform has set the
+environment.
 """
 
 import atexit

@@ -1,4 +1,5 @@
-"""Which commands are there? One function each; every flag has its environment variable and TOML key of the same name."""
+"""Which commands are there? One function each; every flag has its environment variable and TOML key of the same
+name."""
 
 import os
 import sys
@@ -138,7 +139,8 @@ def _program(
 
 
 def main() -> None:
-    """Run the program: errors that are ours are one line on standard error, exit code 1 (2 for a wrong command line)."""
+    """Run the program: errors that are ours are one line on standard error, exit code 1 (2 for a wrong command
+    line)."""
     try:
         PROGRAM()
     except AcestepServerlessError as error:

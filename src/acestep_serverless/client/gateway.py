@@ -23,7 +23,8 @@ class Enrolment:
 
 
 class GatewayClient:
-    """The worker side's view of one endpoint of a gateway. Raises AccessDenied for a wrong worker key, PeerError otherwise."""
+    """The worker side's view of one endpoint of a gateway. Raises AccessDenied for a wrong worker key, PeerError
+    otherwise."""
 
     def __init__(self, gateway_url: str, endpoint_id: str, worker_key: str, *, timeout: float = 10.0) -> None:
         self._http = httpx.Client(
@@ -66,9 +67,8 @@ class GatewayClient:
         try:
             response = self._http.request(method, f"/workers{path}", json=body)
         except httpx.TransportError as error:
-            raise PeerUnreachable(
-                f"the gateway at {self._http.base_url.host}:{self._http.base_url.port} does not answer ({type(error).__name__})"
-            ) from None
+            place = f"{self._http.base_url.host}:{self._http.base_url.port}"
+            raise PeerUnreachable(f"the gateway at {place} does not answer ({type(error).__name__})") from None
         if response.status_code == 401:
             raise AccessDenied(_reason(response))
         if not response.is_success:

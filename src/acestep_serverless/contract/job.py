@@ -1,6 +1,7 @@
 """What is a job on the wire? The platform's job body, states, ids and status object (docs/api.md has them in words).
 
-Times are whole milliseconds. Facts: Runpod Serverless documentation and its official SDKs (Python 1.12.0, JavaScript 1.1.2).
+Times are whole milliseconds. Facts: Runpod Serverless documentation and its official SDKs (Python 1.12.0, JavaScript
+1.1.2).
 """
 
 import json
@@ -53,8 +54,8 @@ DEFAULT_TTL_MS = 24 * 3600 * 1000
 class JobRequest:
     """A checked job body. `input` is opaque here: the handler judges it.
 
-    `passed_on` holds what a worker gets beside id and input (`policy`, `s3Config`); times are milliseconds, `None` = the
-    endpoint's default.
+    `passed_on` holds what a worker gets beside id and input (`policy`, `s3Config`); times are milliseconds, `None` =
+    the endpoint's default.
     """
 
     input: Any

@@ -1,7 +1,7 @@
 """What do a Runpod worker and its gateway say to each other? Take, done, progress, ping, stop: bodies and ids.
 
-Source: the official `runpod` package (1.12.0, 1.7.9, 1.6.2), recorded on the wire. A worker labels its JSON as a form, sends
-NaN bare and repeats itself, so reading here is lenient; what we store and show again is strict JSON.
+Source: the official `runpod` package (1.12.0, 1.7.9, 1.6.2), recorded on the wire. A worker labels its JSON as a
+form, sends NaN bare and repeats itself, so reading here is lenient; what we store and show again is strict JSON.
 """
 
 import json
@@ -13,7 +13,8 @@ from typing import Any
 DONE_BODY_LIMIT = 128 * 1024 * 1024
 """Bytes of one `job-done` body that are read; a larger one fails its job with a sentence (4xx would lose it unseen)."""
 NO_SUCH_JOB = "-"
-"""Names no job. Ends an expired stop hold: after an empty list or 204 the SDK would sleep 1 s, after this it polls at once."""
+"""Names no job. Ends an expired stop hold: after an empty list or 204 the SDK would sleep 1 s, after this it polls at
+once."""
 IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
@@ -41,8 +42,8 @@ def dump(value: Any) -> str:
 def parse_done(raw: bytes) -> ProgressReport | JobResult:
     """Read a `job-done` body, whatever its content type says. Never raises: what cannot be read is a failed job.
 
-    NaN and infinities become null. An `error` of any true value fails the job; objects in it are shown as JSON text, since
-    clients (Go's) decode strings only.
+    NaN and infinities become null. An `error` of any true value fails the job; objects in it are shown as JSON text,
+    since clients (Go's) decode strings only.
     """
     try:
         body = json.loads(raw, parse_constant=lambda _: None)

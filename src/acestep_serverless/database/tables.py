@@ -1,6 +1,7 @@
 """What is stored? Every table of the project, with the laws that the database itself keeps.
 
-All times are whole milliseconds since 1970. `number` orders the queue: a job that goes back keeps its number and so its turn.
+All times are whole milliseconds since 1970. `number` orders the queue: a job that goes back keeps its number and so
+its turn.
 """
 
 import sqlalchemy as sa
@@ -54,7 +55,8 @@ JOB_BODIES = sa.Table(
     sa.Column("passed_on", sa.Text, nullable=False),
     sa.Column("output", sa.Text),
 )
-"""What may be megabytes: the client's input and the handler's output as JSON text; `passed_on` is emptied at the end (secrets)."""
+"""What may be megabytes: the client's input and the handler's output as JSON text; `passed_on` is emptied at the end
+(secrets)."""
 
 JOB_EVENTS = sa.Table(
     "job_events",

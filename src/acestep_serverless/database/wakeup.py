@@ -1,7 +1,7 @@
 """Who is waiting for what? Topics with bells: a change rings, the waiting request looks again.
 
-Bells only shorten a wait; nothing depends on one being rung, since every waiter looks at the rows first and again when its time
-is over. Not thread-safe: ring and listen on the event loop (the writer answers there).
+Bells only shorten a wait; nothing depends on one being rung, since every waiter looks at the rows first and again
+when its time is over. Not thread-safe: ring and listen on the event loop (the writer answers there).
 """
 
 import asyncio

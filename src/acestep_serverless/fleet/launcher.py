@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -44,7 +45,7 @@ class ProcessLauncher:
         """Start a worker in a session of its own, so that Ctrl-C reaches only the parent."""
         process = subprocess.Popen(self._command, stdin=subprocess.PIPE, start_new_session=True)
         self._running[worker_id] = process
-        assert process.stdin is not None  # noqa: S101 - a pipe was asked for
+        assert process.stdin is not None
         try:
             process.stdin.write(self._words(worker_id))
             process.stdin.flush()
@@ -63,8 +64,6 @@ class ProcessLauncher:
         for name, _ in over:
             stdin = self._running.pop(name).stdin
             if stdin is not None:
-                try:
+                with suppress(BrokenPipeError):
                     stdin.close()
-                except BrokenPipeError:
-                    pass
         return [Ended(name, f"signal {-code}" if code < 0 else f"exit code {code}") for name, code in over]

@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 
 RESTART_PAUSES = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
-"""Seconds before the next start after that many deaths in a row; a crash loop costs a process start each 30 s at most."""
+"""Seconds before the next start after that many deaths in a row; a crash loop costs a process start each 30 s at
+most."""
 LONG_LIFE = 60.0
 """Seconds after which a worker's death is no longer counted as one in a row."""
 STUCK_AFTER_MS = 20_000
-"""Milliseconds after which a worker that ignores a stop is ended: a handler that cannot be interrupted keeps a slot busy."""
+"""Milliseconds after which a worker that ignores a stop is ended: a handler that cannot be interrupted keeps a slot
+busy."""
 
 
 @dataclass(frozen=True, slots=True)

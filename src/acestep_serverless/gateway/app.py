@@ -20,7 +20,8 @@ def create_gateway(parts: Parts, lifespan: Lifespan) -> FastAPI:
     failures.install(app)
     if parts.endpoints.is_open:
         app.add_middleware(LoopbackGuard)
-    # Fixed worker paths before the client's: none of them overlap, but the order documents which plane is asked more often.
+    # Fixed worker paths before the client's: none of them overlap, but the order documents which plane is asked more
+    # often.
     for room in (worker_plane, client_plane, files, enrolment):
         app.include_router(room.ROUTES)
     return app

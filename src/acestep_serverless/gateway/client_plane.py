@@ -1,6 +1,7 @@
 """What can a client do? The platform's operations on an endpoint, with its paths, fields and codes.
 
-`/status` accepts POST too, since the Go SDK polls with it. Every answer of success is 200: other 2xx codes are failures to SDKs.
+`/status` accepts POST too, since the Go SDK polls with it. Every answer of success is 200: other 2xx codes are
+failures to SDKs.
 """
 
 import math
@@ -53,7 +54,8 @@ async def run(request: Request, parts: PartsHere, endpoint: EndpointHere) -> dic
 
 @ROUTES.post("/runsync")
 async def runsync(request: Request, parts: PartsHere, endpoint: EndpointHere, wait: str | None = None) -> Response:
-    """Queue a job and answer with its end, or after `?wait` milliseconds with its id and state. It goes on if you leave."""
+    """Queue a job and answer with its end, or after `?wait` milliseconds with its id and state. It goes on if you
+    leave."""
     seconds = _wait_seconds(wait)
     body = wire.parse_job_body(wire.load_client_json(await read_body(request, wire.RUNSYNC_BODY_LIMIT)))
     job_id = wire.runsync_id(parts.new_uuid)

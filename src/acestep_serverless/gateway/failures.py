@@ -1,4 +1,5 @@
-"""How does an error become an answer? One table from the error tree to status codes; the body is {"error": sentence}."""
+"""How does an error become an answer? One table from the error tree to status codes; the body is {"error":
+sentence}."""
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
@@ -28,7 +29,7 @@ async def _answer(_request: Request, error: Exception) -> JSONResponse:
 
 
 async def _answer_http(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class alone
+    assert isinstance(error, HTTPException)
     return JSONResponse({"error": str(error.detail)}, status_code=error.status_code, headers=error.headers)
 
 

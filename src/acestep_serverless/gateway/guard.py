@@ -26,7 +26,8 @@ def host_is_loopback(host: str) -> bool:
 
 
 class LoopbackGuard:
-    """ASGI middleware for a gateway without keys: 403 unless `Host` is loopback and `Origin` absent or the same place."""
+    """ASGI middleware for a gateway without keys: 403 unless `Host` is loopback and `Origin` absent or the same
+    place."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

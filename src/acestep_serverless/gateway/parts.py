@@ -16,8 +16,10 @@ from acestep_serverless.registry.workers import WorkerRegistry
 
 @dataclass(frozen=True, slots=True)
 class GatewayRules:
-    """Times in seconds. `hold` bounds a worker's long poll (the SDK gives up after 90 s, and an idle worker that is told to end
-    waits for its poll); `refusal` delays the answer to a wrong worker token, since the SDK asks again without a pause."""
+    """Times in seconds. `hold` bounds a worker's long poll (the SDK gives up after 90 s, and an idle worker that is
+    told to end
+    waits for its poll); `refusal` delays the answer to a wrong worker token, since the SDK asks again without a
+    pause."""
 
     hold: float = 25.0
     drain_hold: float = 0.3
@@ -26,7 +28,8 @@ class GatewayRules:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Everything the routes need, handed over by `assembly`. `worker_key_digest` admits workers; `new_uuid` makes job ids."""
+    """Everything the routes need, handed over by `assembly`. `worker_key_digest` admits workers; `new_uuid` makes job
+    ids."""
 
     desk: JobDesk
     endpoints: EndpointTable

@@ -1,4 +1,5 @@
-"""How is a request held open until there is something to say? Look, wait for a bell, look again, until the time is over."""
+"""How is a request held open until there is something to say? Look, wait for a bell, look again, until the time is
+over."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeVar

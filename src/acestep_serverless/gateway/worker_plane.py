@@ -1,7 +1,9 @@
 """What can a Runpod worker do? Take, done, progress, ping, stop: the protocol of the unmodified `runpod` package.
 
-The answers here follow what that package does with them, not what HTTP would suggest: a 4xx on a result loses it, an empty
-stop list costs a second, an answer without a pause makes a hot loop. docs/architecture.md, "Eighteen ways to lose a job".
+The answers here follow what that package does with them, not what HTTP would suggest: a 4xx on a result loses it, an
+empty
+stop list costs a second, an answer without a pause makes a hot loop. docs/architecture.md, "Eighteen ways to lose a
+job".
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """Who decides about jobs? The desk: single owner of the rules, between the gateway's routes and the rows.
 
-It holds no state of its own: rows do. After each commit it rings the bells of those who wait: "queue:ENDPOINT" (workers asking
-for work), "stop:WORKER" (their stop channel) and "job:ID" (clients waiting for an end).
+It holds no state of its own: rows do. After each commit it rings the bells of those who wait: "queue:ENDPOINT"
+(workers asking for work), "stop:WORKER" (their stop channel) and "job:ID" (clients waiting for an end).
 """
 
 import json
@@ -25,8 +25,8 @@ LOG = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class DeskRules:
-    """Times in milliseconds: between two heartbeats of a worker, how long a silent worker keeps its lease, and when a stop is said
-    again: the SDK ignores one for a job that it has taken but not yet started."""
+    """Times in milliseconds: between two heartbeats of a worker, how long a silent worker keeps its lease, and when a
+    stop is said again: the SDK ignores one for a job that it has taken but not yet started."""
 
     heartbeat_ms: int = 4_000
     lease_ms: int = 30_000
@@ -108,7 +108,8 @@ class JobDesk:
         return bool(self._announce(await self._database.write(work)))
 
     async def heartbeat(self, worker_id: str, listed: Sequence[str]) -> None:
-        """Renew the leases of the jobs a worker lists; one it holds but leaves out twice in a row was lost on the way."""
+        """Renew the leases of the jobs a worker lists; one it holds but leaves out twice in a row was lost on the
+        way."""
         now, heartbeat = self._clock.now_ms(), self.rules.heartbeat_ms
 
         def work(connection: sa.Connection) -> list[store.Moved]:

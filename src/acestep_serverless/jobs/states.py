@@ -16,7 +16,8 @@ WAITING, RUNNING = JobState.IN_QUEUE, JobState.IN_PROGRESS
 DEATHS_ALLOWED = 3
 """A job during which a worker was seen to die this often fails: it is probably what kills them."""
 LOSSES_ALLOWED = 3
-"""A job whose worker dropped it this often without delivering a result fails (its result may be impossible to encode)."""
+"""A job whose worker dropped it this often without delivering a result fails (its result may be impossible to
+encode)."""
 
 
 @dataclass(frozen=True, slots=True)

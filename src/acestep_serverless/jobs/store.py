@@ -1,7 +1,7 @@
 """Which statements touch jobs? All of them, here; each takes a connection inside somebody's transaction.
 
-Every move is one guarded UPDATE: its WHERE names the expected states (and the lease holder where there is one), the rows it
-returns are the answer. Nothing here reads, thinks and then writes.
+Every move is one guarded UPDATE: its WHERE names the expected states (and the lease holder where there is one), the
+rows it returns are the answer. Nothing here reads, thinks and then writes.
 """
 
 from collections.abc import Sequence

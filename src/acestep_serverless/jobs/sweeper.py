@@ -1,4 +1,5 @@
-"""What happens to jobs by the passing of time? Leases run out, limits are met, old jobs go; `run_once` does one round."""
+"""What happens to jobs by the passing of time? Leases run out, limits are met, old jobs go; `run_once` does one
+round."""
 
 from dataclasses import dataclass
 
@@ -29,7 +30,8 @@ class SweepReport:
 
 
 class Sweeper:
-    """Applies time to jobs. `started_at` (ms) is when this process began: heartbeats missed before it are nobody's fault."""
+    """Applies time to jobs. `started_at` (ms) is when this process began: heartbeats missed before it are nobody's
+    fault."""
 
     def __init__(self, desk: JobDesk, database: Database, clock: Clock, *, started_at: int, retention_ms: int) -> None:
         self._desk, self._database, self._clock = desk, database, clock

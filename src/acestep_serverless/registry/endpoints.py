@@ -1,4 +1,5 @@
-"""Which endpoints does this gateway have, and which client key opens which? Built once from the settings, then fixed."""
+"""Which endpoints does this gateway have, and which client key opens which? Built once from the settings, then
+fixed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -52,7 +53,8 @@ class EndpointTable:
         return frozenset(opened)
 
     def enter(self, endpoint_id: str, key: str) -> Endpoint:
-        """Open an endpoint with a client's key. Raises AccessDenied for a wrong key, then NotFound for an unknown endpoint."""
+        """Open an endpoint with a client's key. Raises AccessDenied for a wrong key, then NotFound for an unknown
+        endpoint."""
         opened = self.opened_by(key)
         endpoint = self.known(endpoint_id)
         if endpoint.id not in opened:

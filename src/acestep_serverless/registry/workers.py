@@ -15,7 +15,8 @@ from acestep_serverless.errors import AccessDenied, Conflict, NotFound
 
 @dataclass(frozen=True, slots=True)
 class WorkerView:
-    """A worker as the fleet and `/health` see it. Times in milliseconds; `ignoring_stop_since`: told then, still at it."""
+    """A worker as the fleet and `/health` see it. Times in milliseconds; `ignoring_stop_since`: told then, still at
+    it."""
 
     id: str
     state: str
@@ -34,7 +35,8 @@ class WorkerRegistry:
         self._database, self._clock, self._new_token = database, clock, new_token
 
     async def enrol(self, endpoint_id: str, worker_id: str, *, from_fleet: bool) -> str:
-        """Admit a worker under a fresh id and return its token, kept here as a digest only. A used id raises Conflict."""
+        """Admit a worker under a fresh id and return its token, kept here as a digest only. A used id raises
+        Conflict."""
         token = self._new_token()
         row = {
             "id": worker_id,

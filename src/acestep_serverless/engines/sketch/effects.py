@@ -40,11 +40,11 @@ class Channel:
 CHANNELS: Mapping[str, Channel] = MappingProxyType(
     {
         "drums": Channel(level=2.0, highpass=28, threshold=-14, ratio=2.2, ducking=0.0),
-        "bass": Channel(level=0.0, highpass=32, lowpass=5000, threshold=-20, ratio=3.0, mono=True),
-        "chords": Channel(level=0.5, highpass=140, presence=-1.0),
+        "bass": Channel(level=3.0, highpass=32, lowpass=5000, threshold=-20, ratio=3.0, mono=True),
+        "chords": Channel(level=1.5, highpass=140, presence=-1.0),
         "pad": Channel(level=0.0, highpass=180, presence=-2.0),
-        "arpeggio": Channel(level=0.5, highpass=200),
-        "melody": Channel(level=2.0, highpass=150, presence=2.0, ducking=0.4),
+        "arpeggio": Channel(level=1.5, highpass=200),
+        "melody": Channel(level=1.5, highpass=150, presence=2.0, ducking=0.4),
         "counter": Channel(level=0.5, highpass=180, ducking=0.6),
         "texture": Channel(level=0.0, highpass=220),
     }
@@ -104,7 +104,7 @@ def bus_effects() -> Pedalboard:
     return Pedalboard(
         [
             Compressor(threshold_db=-16, ratio=1.7, attack_ms=25, release_ms=180),
-            HighShelfFilter(cutoff_frequency_hz=7500, gain_db=2.5),
+            HighShelfFilter(cutoff_frequency_hz=7500, gain_db=3.5),
         ]
     )
 

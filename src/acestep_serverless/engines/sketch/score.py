@@ -23,7 +23,8 @@ class Part:
     """One player. `role` is one of "drums", "bass", "chords", "pad", "arpeggio", "melody", "counter", "texture".
 
     `program` is a General MIDI program 0 to 127 (ignored for drums, where it picks the kit: 0 standard, 8 room,
-    16 power, 24 electronic, 25 TR-808, 32 jazz, 40 brush, 48 orchestra); `gain` in dB; `reverb` and `chorus` 0.0 to 1.0 sends.
+    16 power, 24 electronic, 25 TR-808, 32 jazz, 40 brush, 48 orchestra); `gain` in dB; `reverb` and `chorus` 0.0 to
+    1.0 sends.
     """
 
     name: str
@@ -51,8 +52,8 @@ class Score:
     """A whole song on paper.
 
     `seconds` is the exact length of the audio to make; the last notes end early enough for their release to ring out.
-    `tempo` is in quarter notes per minute (constant); `beats_per_bar` in quarter notes (6/8 is 3.0); `style` names the style that
-    was chosen; `sidechain` 0.0 to 1.0 is how deeply the kick ducks the other parts.
+    `tempo` is in quarter notes per minute (constant); `beats_per_bar` in quarter notes (6/8 is 3.0); `style` names
+    the style that was chosen; `sidechain` 0.0 to 1.0 is how deeply the kick ducks the other parts.
     """
 
     style: str

@@ -1,0 +1,110 @@
+"""kill -9 anywhere, at any moment: no acknowledged job is lost, none is completed twice, no process is left behind."""
+
+import sqlite3
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from conftest import House, wait_until
+
+TEN = 10
+
+
+@pytest.fixture
+def sketch_house(tmp_path: Path):
+    house = House(tmp_path / "data", "--engine", "sketch", heartbeat_seconds="1", lease_seconds="3")
+    yield house
+    house.close()
+
+
+def submit_ten(house: House) -> list[str]:
+    return [house.run(caption="steady drums", duration=6, seed=index, poll_interval=1) for index in range(TEN)]
+
+
+def moves(house: House, job_id: str) -> list[str]:
+    with sqlite3.connect(house.data_dir / "acestep-serverless.sqlite3") as database:
+        rows = database.execute("SELECT move FROM job_events WHERE job_id = ? ORDER BY number", (job_id,))
+        return [move for (move,) in rows]
+
+
+def wait_for_a_running_one(house: House, job_ids: list[str]) -> str:
+    def running() -> str | None:
+        return next((job_id for job_id in job_ids if house.status(job_id)["status"] == "IN_PROGRESS"), None)
+
+    return str(wait_until(running, 30, "a running job"))
+
+
+def test_ten_jobs_outlive_the_death_of_the_worker_then_the_core_then_the_parent(sketch_house: House):
+    house = sketch_house
+    job_ids = submit_ten(house)
+
+    struck = wait_for_a_running_one(house, job_ids)
+    (worker,) = house.children("worker")
+    worker.kill()
+    house.wait(struck, "COMPLETED")
+
+    wait_for_a_running_one(house, job_ids)
+    (core,) = house.children("core")
+    core.kill()
+    wait_until(lambda: [child for child in house.children("core") if child.pid != core.pid], what="another core")
+    house.status(job_ids[0])
+
+    wait_for_a_running_one(house, job_ids)
+    family = house.family()
+    house.process.kill()
+    house.process.wait(10)
+    _, left = psutil.wait_procs(family, timeout=8)
+    assert not left, f"left behind: {[process.cmdline() for process in left]}"
+
+    house.start()
+    for job_id in job_ids:
+        view = house.wait(job_id, seconds=60)
+        assert view["status"] == "COMPLETED", view
+        assert moves(house, job_id).count("complete") == 1
+        audio = house.http.get(view["output"]["results"][0]["file"])
+        assert audio.status_code == 200
+        assert len(audio.content) == view["output"]["results"][0]["bytes"]
+    deaths = sum(moves(house, job_id).count("bury") for job_id in job_ids)
+    assert deaths <= 1, "only the worker's own death counts; the core's and the parent's do not"
+
+
+def test_ctrl_c_ends_everything_and_a_new_start_goes_on_where_it_was(sketch_house: House):
+    house = sketch_house
+    job_ids = [house.run(caption="slow strings", duration=120, seed=1) for _ in range(3)]
+    wait_for_a_running_one(house, job_ids)
+    began = time.monotonic()
+    house.stop()
+    assert time.monotonic() - began < 10
+    house.start()
+    for job_id in job_ids:
+        assert house.wait(job_id, seconds=60)["status"] == "COMPLETED"
+        assert "bury" not in moves(house, job_id)
+
+
+def test_a_killed_core_cuts_no_running_song_and_its_worker_stays(sketch_house: House):
+    house = sketch_house
+    job_id = house.run(caption="long pads", duration=400, seed=1)
+    house.wait(job_id, "IN_PROGRESS")
+    (worker,) = house.children("worker")
+    for _ in range(3):
+        (core,) = house.children("core")
+        core.kill()
+        wait_until(
+            lambda dead=core.pid: [child for child in house.children("core") if child.pid != dead], what="another core"
+        )
+    assert house.wait(job_id, seconds=60)["status"] == "COMPLETED"
+    assert moves(house, job_id) == ["submit", "take", "complete"]
+    assert house.children("worker") == [worker]
+
+
+def test_an_acknowledged_job_is_on_disk_before_the_answer(tmp_path: Path):
+    house = House(tmp_path / "data", "--workers", "0")
+    try:
+        for index in range(5):
+            job_id = house.run(caption=f"number {index}")
+            for child in house.children("core"):
+                child.kill()
+            assert house.status(job_id)["status"] == "IN_QUEUE"
+    finally:
+        house.close()
