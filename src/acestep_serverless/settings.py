@@ -40,7 +40,7 @@ class Settings(BaseSettings):
     engine: str = Field(
         "auto", pattern="^(auto|sketch|acestep)$", description="what makes the sound: auto, sketch or acestep"
     )
-    workers: int = Field(1, ge=0, le=64, description="worker processes that serve keeps alive")
+    workers: int = Field(1, ge=0, le=64, description="worker processes to keep alive on this machine")
     endpoint_id: str = Field("ace-step", description="the endpoint's name in URLs: small letters, digits, dashes")
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         (), description="client keys, separated by commas; KEY opens the endpoint, OTHER-ENDPOINT:KEY opens another one"

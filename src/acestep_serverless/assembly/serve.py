@@ -7,38 +7,30 @@ nothing is refused, so the SDK drops nothing. The parent keeps no state but its 
 
 import os
 import secrets
-import shutil
-import signal
 import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from types import FrameType
 
 import httpx
 import structlog
 from pydantic import SecretStr
 
 from acestep_serverless.assembly.child import words_for_child
-from acestep_serverless.client.gateway import GatewayClient
+from acestep_serverless.assembly.crew import FLEET_ROUND, Crew, EndSignal, pause_unless
 from acestep_serverless.clock import SYSTEM_CLOCK
 from acestep_serverless.errors import SettingsError
-from acestep_serverless.fleet.fleet import Fleet
-from acestep_serverless.fleet.launcher import ProcessLauncher
-from acestep_serverless.fleet.policy import LONG_LIFE, FleetPolicy, pause_after
+from acestep_serverless.fleet.policy import LONG_LIFE, pause_after
 from acestep_serverless.settings import PREFIX, Settings
 
 LOG = structlog.get_logger(__name__)
 
 ROUND = 0.05
 """Seconds between two looks at the core: how soon its death is noticed."""
-FLEET_ROUND = 1.0
 CORE = [sys.executable, "-m", "acestep_serverless.assembly.core"]
-WORKER = [sys.executable, "-m", "acestep_serverless.assembly.worker"]
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -140,48 +132,27 @@ class Parent:
         self._listening = bind(settings.host, settings.port)
         self._url = base_url(self._listening)
         self._settings = settings.model_copy(update={"worker_key": key, "gateway": self._url})
-        self._announce, self._ending = announce, False
-        # What workers had in hand is worth nothing once they are gone: their jobs are made again.
-        self._scratch = settings.data_dir.resolve() / "scratch"
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        self._announce = announce
         self._core = Core(self._settings, self._listening)
-        self._gateway = GatewayClient(self._url, settings.endpoint_id, key.get_secret_value(), timeout=3.0)
-        self._fleet = Fleet(
-            FleetPolicy(settings.workers),
-            ProcessLauncher(WORKER, self._words_for_worker),
-            self._gateway,
-            SYSTEM_CLOCK,
-            lambda: f"worker-{secrets.token_hex(6)}",
-        )
-
-    def _words_for_worker(self, worker_id: str) -> bytes:
-        return words_for_child(
-            {
-                "settings": self._settings.for_child(),
-                "worker_id": worker_id,
-                "parent": os.getpid(),
-                "scratch": str(self._scratch),
-            }
-        )
+        self._crew = Crew(self._settings, settings.data_dir / "scratch", own_gateway=True)
 
     def run(self) -> None:
         """Serve until SIGINT or SIGTERM."""
-        for name in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(name, self._on_signal)
-        announced, next_fleet_round = False, 0.0
+        ending = EndSignal()
         self._core.start()
         try:
-            while not self._ending:
-                now = SYSTEM_CLOCK.monotonic()
-                if not announced and self._core_answers():
-                    announced = True
-                    self._announce(self._url, self._settings)
-                if now >= next_fleet_round:
-                    next_fleet_round = now + FLEET_ROUND
-                    self._fleet.run_once()
-                time.sleep(0.2 if announced else 0.05)
+            self._crew.run_once()
+            while not ending.given and not self._core_answers():
+                pause_unless(ending, ROUND)
+            if not ending.given:
+                self._announce(self._url, self._settings)
+            while not ending.given:
+                self._crew.run_once()
+                pause_unless(ending, FLEET_ROUND)
         finally:
-            self._end()
+            self._crew.end()
+            self._core.end(grace=5.0)
+            self._listening.close()
 
     def _core_answers(self) -> bool:
         try:
@@ -189,20 +160,6 @@ class Parent:
         except httpx.HTTPError:
             return False
         return True
-
-    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        if self._ending:
-            raise KeyboardInterrupt  # A second Ctrl-C does not wait for running songs.
-        self._ending = True
-
-    def _end(self) -> None:
-        with suppress(KeyboardInterrupt):
-            self._fleet.end(self._settings.drain_seconds, time.sleep)
-        self._fleet.end(0.0, time.sleep)
-        self._core.end(grace=5.0)
-        shutil.rmtree(self._scratch, ignore_errors=True)
-        self._gateway.close()
-        self._listening.close()
 
 
 def curl_line(url: str, settings: Settings) -> str:

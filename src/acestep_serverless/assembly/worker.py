@@ -11,6 +11,7 @@ import os
 import secrets
 import shutil
 import socket
+import sys
 import tempfile
 from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
@@ -24,6 +25,7 @@ from acestep_serverless.client.acestep import AceStepClient
 from acestep_serverless.client.gateway import GatewayClient
 from acestep_serverless.clock import SYSTEM_CLOCK
 from acestep_serverless.engines import load_engine
+from acestep_serverless.errors import AcestepServerlessError
 from acestep_serverless.logs import configure_logs
 from acestep_serverless.settings import Settings
 from acestep_serverless.worker.delivery import GatewaySink, InlineSink
@@ -92,17 +94,13 @@ def _acestep(settings: Settings, scratch: Path) -> Callable[[], Awaitable[AceSte
     return here
 
 
-def run_alone(settings: Settings, environ: MutableMapping[str, str]) -> None:
-    """Run a worker that nobody here looks after: for a gateway elsewhere, or for the platform."""
+def main_on_runpod() -> None:
+    """Run as Runpod's `handler.py`, configured by the environment alone; also the SDK's local test modes."""
+    settings = Settings.load()
     configure_logs(settings.log_level, json_lines=settings.log_json)
     scratch = Path(tempfile.mkdtemp(prefix="acestep-serverless-worker-"))
     atexit.register(shutil.rmtree, scratch, ignore_errors=True)
-    run_worker(settings, environ, worker_id=new_worker_id(), from_fleet=False, scratch=scratch)
-
-
-def main_on_runpod() -> None:
-    """Run as Runpod's `handler.py`, configured by the environment alone."""
-    run_alone(Settings.load(), os.environ)
+    run_worker(settings, os.environ, worker_id=new_worker_id(), from_fleet=False, scratch=scratch)
 
 
 def main() -> None:
@@ -114,7 +112,11 @@ def main() -> None:
     when_parent_ends(lambda: os._exit(0))
     scratch = Path(words["scratch"]) / words["worker_id"]
     scratch.mkdir(parents=True)
-    run_worker(settings, os.environ, worker_id=words["worker_id"], from_fleet=True, scratch=scratch)
+    try:
+        run_worker(settings, os.environ, worker_id=words["worker_id"], from_fleet=words["from_fleet"], scratch=scratch)
+    except AcestepServerlessError as error:
+        LOG.error("the worker cannot start", reason=str(error))
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -74,13 +74,19 @@ def worker(
     endpoint_id: EndpointId = None,
     key: Annotated[str | None, typer.Option(help=_described("worker_key"), envvar=f"{PREFIX}WORKER_KEY")] = None,
     engine: EngineName = None,
+    workers: Annotated[int | None, typer.Option(help=_described("workers"))] = None,
     acestep_api_url: Annotated[str | None, typer.Option(help=_described("acestep_api_url"))] = None,
 ) -> None:
-    """Run one worker for a gateway on another machine (or, in a Runpod container, for the platform)."""
+    """Run workers for a gateway on another machine (or, in a Runpod container, for the platform)."""
     from acestep_serverless.cli.serving import run_worker_command
 
     settings = Settings.load(
-        gateway=gateway, endpoint_id=endpoint_id, worker_key=key, engine=engine, acestep_api_url=acestep_api_url
+        gateway=gateway,
+        endpoint_id=endpoint_id,
+        worker_key=key,
+        engine=engine,
+        workers=workers,
+        acestep_api_url=acestep_api_url,
     )
     sys.argv = sys.argv[:1]  # The SDK reads the command line for flags of its own.
     run_worker_command(settings, os.environ)

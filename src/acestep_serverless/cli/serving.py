@@ -6,6 +6,7 @@ from rich.console import Console
 
 from acestep_serverless.assembly.serve import curl_line, data_folder
 from acestep_serverless.errors import SettingsError
+from acestep_serverless.logs import configure_logs
 from acestep_serverless.settings import Settings
 
 OUT = Console(highlight=False, soft_wrap=True)
@@ -20,12 +21,18 @@ def announce_serve(url: str, settings: Settings) -> None:
 
 
 def run_worker_command(settings: Settings, environ: MutableMapping[str, str]) -> None:
-    """Run a worker for a gateway elsewhere. Raises SettingsError when it has neither gateway nor platform."""
-    from acestep_serverless.assembly.worker import run_alone
+    """Run workers for a gateway elsewhere, or the platform's worker. Raises SettingsError when neither is named."""
+    from acestep_serverless.assembly.crew import run_crew
+    from acestep_serverless.assembly.worker import main_on_runpod, new_worker_id
     from acestep_serverless.worker.sdk import on_runpod
 
-    if not settings.gateway and not on_runpod(environ):
+    if on_runpod(environ):
+        main_on_runpod()
+        return
+    if not settings.gateway:
         raise SettingsError(
             "name the gateway to work for: --gateway http://HOST:PORT --key <content of worker.key in its data folder>"
         )
-    run_alone(settings, environ)
+    configure_logs(settings.log_level, json_lines=settings.log_json)
+    OUT.print(f"working for endpoint '{settings.endpoint_id}' of {settings.gateway}; Ctrl-C ends", markup=False)
+    run_crew(settings, new_worker_id)

@@ -1,0 +1,51 @@
+"""`worker` on another machine: enrolled with the worker key, drained before it ends, revived when it dies."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+from conftest import House, wait_until
+
+
+def test_workers_from_elsewhere_do_jobs_come_back_after_a_death_and_leave_without_a_loss(tmp_path: Path):
+    house = House(tmp_path / "data", "--workers", "0", heartbeat_seconds="1", lease_seconds="3")
+    command = [sys.executable, "-m", "acestep_serverless", "worker", "--gateway", house.url, "--engine", "sketch"]
+    environ = {**house.environ, "ACESTEP_SERVERLESS_WORKER_KEY": house.worker_key}
+    with (tmp_path / "worker.log").open("wb") as log:
+        crew = subprocess.Popen(command, env=environ, stdout=log, stderr=log, cwd=tmp_path)
+    try:
+        job_id = house.run(caption="far away", duration=2)
+        assert house.wait(job_id)["status"] == "COMPLETED"
+
+        long_id = house.run(caption="slow strings", duration=600, seed=1)
+        first = house.wait(long_id, "IN_PROGRESS")["workerId"]
+        (worker,) = psutil.Process(crew.pid).children()
+        worker.kill()
+        wait_until(lambda: house.status(long_id).get("workerId") != first, 20, "another worker")
+        house.wait(long_id, "IN_PROGRESS", "COMPLETED")
+
+        family = psutil.Process(crew.pid).children(recursive=True)
+        crew.send_signal(signal.SIGTERM)
+        assert crew.wait(20) == 0
+        _, left = psutil.wait_procs(family, timeout=5)
+        assert not left
+        assert house.status(long_id)["status"] in ("IN_QUEUE", "COMPLETED")
+    finally:
+        if crew.poll() is None:
+            crew.kill()
+        house.close()
+    assert house.worker_key not in (tmp_path / "worker.log").read_text()
+
+
+def test_a_worker_with_a_wrong_key_says_so(tmp_path: Path):
+    house = House(tmp_path / "data", "--workers", "0")
+    try:
+        environ = {**house.environ, "ACESTEP_SERVERLESS_WORKER_KEY": "wrong"}
+        command = [sys.executable, "-m", "acestep_serverless", "worker", "--gateway", house.url]
+        done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, cwd=tmp_path)
+        assert done.returncode == 1
+        assert "worker key" in done.stderr
+    finally:
+        house.close()
