@@ -23,6 +23,7 @@ from acestep_serverless.audio.loudness import (
     gated_loudness,
 )
 from acestep_serverless.audio.together import Stop, never, together
+from acestep_serverless.errors import GenerationCancelled
 
 TARGET = -14.0
 """Delivered loudness in LUFS."""
@@ -73,11 +74,11 @@ def master_in_place(
     )
     if gated_loudness(measured.powers) <= SILENCE:
         return
-    edges = _solve(measured, target, 10 ** ((ceiling - CODEC_HEADROOM) / 20))
+    edges = _solve(measured, target, 10 ** ((ceiling - CODEC_HEADROOM) / 20), cancelled)
     together([partial(_apply, channel, edges, block_samples(rate)) for channel in samples], cancelled)
 
 
-def _solve(measured: _Measured, target: float, ceiling: float) -> Doubles:
+def _solve(measured: _Measured, target: float, ceiling: float, cancelled: Callable[[], bool]) -> Doubles:
     """Return the gain at every block edge (blocks + 1 values) that brings the loudness to `target`.
 
     Newton's method on gain in dB against loudness, with the slope of the last step; the limiter makes that slope
@@ -87,6 +88,8 @@ def _solve(measured: _Measured, target: float, ceiling: float) -> Doubles:
     last: tuple[float, float] | None = None
     edges = np.ones(measured.peaks.size + 1)
     for _ in range(_SOLVER_STEPS):
+        if cancelled():
+            raise GenerationCancelled("the song was cancelled while it was being mastered")
         factor = 10 ** (gain / 20)
         edges = factor * _limiter_edges(measured.peaks * (factor / ceiling))
         middles = (edges[1:] + edges[:-1]) / 2

@@ -45,6 +45,21 @@ def together(jobs: Sequence[Callable[[Stop], Result]], cancelled: Callable[[], b
     return [future.result() for future in futures]
 
 
+def abandonable(job: Callable[[], Result], cancelled: Callable[[], bool]) -> Result:
+    """Run one job that takes no `stop` and return its result; `cancelled` is asked every 0.05 s.
+
+    Once it is true GenerationCancelled is raised at once and the job is left to end by itself: only for work of at
+    most a second that changes nothing outside itself.
+    """
+    with_no_wait = ThreadPoolExecutor(1, thread_name_prefix="abandonable")
+    try:
+        future = with_no_wait.submit(job)
+        _watch([future], cancelled)
+        return future.result()
+    finally:
+        with_no_wait.shutdown(wait=False, cancel_futures=True)
+
+
 def _watch(futures: Sequence["Future[Result]"], cancelled: Callable[[], bool]) -> None:
     """Return once all are done; raise as soon as one failed or the caller wants no more."""
     pending = set(futures)
