@@ -4,18 +4,29 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 
 from acestep_serverless import __version__
 from acestep_serverless.gateway import client_plane, enrolment, failures, files, worker_plane
 from acestep_serverless.gateway.guard import LoopbackGuard
 from acestep_serverless.gateway.parts import Parts
 
+NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
+"""FastAPI can hand spans to whatever collector the environment names; the URLs in them hold workers' tokens."""
+
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
 def create_gateway(parts: Parts, lifespan: Lifespan) -> FastAPI:
     """Build the app. Interactive pages are off: they would load scripts from another host."""
-    app = FastAPI(title="acestep-serverless", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
+    app = FastAPI(
+        title="acestep-serverless",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        telemetry=NO_TELEMETRY,
+    )
     app.state.parts = parts
     failures.install(app)
     if parts.endpoints.is_open:

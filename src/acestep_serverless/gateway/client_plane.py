@@ -21,7 +21,7 @@ from acestep_serverless.registry.endpoints import Endpoint
 ROUTES = APIRouter(prefix="/v2/{endpoint_id}")
 
 
-def _entered(request: Request, parts: PartsHere, endpoint_id: str) -> Endpoint:
+async def _entered(request: Request, parts: PartsHere, endpoint_id: str) -> Endpoint:
     return parts.endpoints.enter(endpoint_id, from_authorization(request.headers.get("authorization", "")))
 
 

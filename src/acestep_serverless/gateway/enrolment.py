@@ -16,7 +16,7 @@ from acestep_serverless.gateway.bodies import read_body
 from acestep_serverless.gateway.parts import PartsHere
 
 
-def _admitted(request: Request, parts: PartsHere, endpoint_id: str) -> None:
+async def _admitted(request: Request, parts: PartsHere, endpoint_id: str) -> None:
     if not matches_digest(from_authorization(request.headers.get("authorization", "")), parts.worker_key_digest):
         raise AccessDenied(
             "the worker key is missing or wrong: it is in the file worker.key of the gateway's data folder"

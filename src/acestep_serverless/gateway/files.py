@@ -21,7 +21,7 @@ DIGEST_HEADER = re.compile(r"\s*sha-256=:([A-Za-z0-9+/=]{44}):\s*")
 """RFC 9530's `Content-Digest` with the one algorithm that is read here."""
 
 
-def _checked(parts: PartsHere, endpoint_id: str, worker_id: str, token: str = "") -> None:
+async def _checked(parts: PartsHere, endpoint_id: str, worker_id: str, token: str = "") -> None:
     parts.workers.check(endpoint_id, worker_id, token)
 
 
@@ -62,7 +62,7 @@ async def put_artifact(
     return {"file": f"/v1/audio?filename={filed.name}", "bytes": filed.bytes, "sha256": filed.sha256}
 
 
-def _opened(request: Request, parts: PartsHere) -> frozenset[str]:
+async def _opened(request: Request, parts: PartsHere) -> frozenset[str]:
     return parts.endpoints.opened_by(from_authorization(request.headers.get("authorization", "")))
 
 

@@ -42,7 +42,7 @@ class Parts:
     rules: GatewayRules
 
 
-def _parts(request: Request) -> Parts:
+async def _parts(request: Request) -> Parts:
     return cast("Parts", request.app.state.parts)
 
 
