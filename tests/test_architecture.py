@@ -20,8 +20,8 @@ SOURCE = ROOT / "src" / PACKAGE
 FLOORS = (
     ("errors", "clock", "settings", "logs"),
     ("contract", "access", "outbound"),
-    ("audio", "database"),
-    ("artifacts", "jobs", "registry", "engines", "client"),
+    ("audio", "artifacts", "database"),
+    ("jobs", "registry", "engines", "client"),
     ("gateway", "worker", "acestep_api", "fleet", "studio"),
     ("assembly",),
     ("cli", "mcp", "__main__"),

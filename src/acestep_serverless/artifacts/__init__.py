@@ -1,1 +1,1 @@
-"""Where do audio files live, and who may fetch them? A folder with unguessable names, and a row for each file."""
+"""Where do audio files live? In a folder under unguessable names; which job they belong to is `jobs/shelf`'s."""

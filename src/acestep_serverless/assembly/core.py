@@ -17,22 +17,20 @@ import uuid
 from collections.abc import AsyncIterator, Callable
 from types import FrameType
 
-import sqlalchemy as sa
 import structlog
 import uvicorn
 from fastapi import FastAPI
 
 from acestep_serverless.access.keys import digest
 from acestep_serverless.artifacts.folder import ArtifactFolder
-from acestep_serverless.artifacts.shelf import Shelf
 from acestep_serverless.assembly.child import read_words, when_parent_ends
 from acestep_serverless.clock import SYSTEM_CLOCK, Clock
 from acestep_serverless.database.database import Database
 from acestep_serverless.database.engine import sqlite_url
 from acestep_serverless.gateway.app import create_gateway
 from acestep_serverless.gateway.parts import GatewayRules, Parts
-from acestep_serverless.jobs import store
 from acestep_serverless.jobs.desk import DeskRules, JobDesk
+from acestep_serverless.jobs.shelf import Shelf
 from acestep_serverless.jobs.sweeper import Sweeper
 from acestep_serverless.logs import configure_logs
 from acestep_serverless.registry.endpoints import EndpointTable
@@ -101,13 +99,9 @@ async def _sweep_for_ever(sweeper: Sweeper, parts: Parts, retention_ms: int) -> 
     while True:
         await asyncio.sleep(SWEEP_EVERY)
         try:
-            outlived = (await sweeper.run_once()).outlived
-            if outlived:
-
-                def forget(connection: sa.Connection, ids: tuple[str, ...] = outlived) -> None:
-                    store.delete(connection, ids)
-
-                await parts.shelf.remove_of(outlived, forget)
+            report = await sweeper.run_once()
+            if report.outlived:
+                await parts.shelf.clear(report.outlived)
             await parts.workers.forget(silent_since=parts.clock.now_ms() - retention_ms)
         except Exception:
             LOG.exception("a sweep failed; the next one tries again")

@@ -9,10 +9,10 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import FileResponse
 
 from acestep_serverless.access.keys import from_authorization
-from acestep_serverless.artifacts.shelf import SUFFIXES, Place
 from acestep_serverless.errors import FieldProblem, InputError
 from acestep_serverless.gateway.bodies import stream_body
 from acestep_serverless.gateway.parts import PartsHere
+from acestep_serverless.jobs.shelf import SUFFIXES, Place
 
 ROUTES = APIRouter()
 
@@ -52,13 +52,8 @@ async def put_artifact(
         allowed = f"must be <index>.<suffix>, the suffix one of {', '.join(SUFFIXES)}"
         raise InputError([FieldProblem("file name", file_name[:60], allowed)])
     sha256 = announced_sha256(request.headers.get("content-digest"))
-    place = Place(endpoint_id, job_id, int(found.group(1)), found.group(2))
-    filed = await parts.shelf.put(
-        place,
-        stream_body(request),
-        sha256,
-        lambda connection: parts.desk.require_lease(connection, worker_id, job_id),
-    )
+    place = Place(endpoint_id, worker_id, job_id, int(found.group(1)), found.group(2))
+    filed = await parts.shelf.put(place, stream_body(request), sha256)
     return {"file": f"/v1/audio?filename={filed.name}", "bytes": filed.bytes, "sha256": filed.sha256}
 
 

@@ -6,10 +6,10 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
-from acestep_serverless.artifacts.shelf import Shelf
 from acestep_serverless.clock import Clock
 from acestep_serverless.database.wakeup import Wakeup
 from acestep_serverless.jobs.desk import JobDesk
+from acestep_serverless.jobs.shelf import Shelf
 from acestep_serverless.registry.endpoints import EndpointTable
 from acestep_serverless.registry.workers import WorkerRegistry
 

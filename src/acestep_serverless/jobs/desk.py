@@ -16,7 +16,7 @@ from acestep_serverless.contract.job import FINAL_STATES, JobRequest, JobView
 from acestep_serverless.contract.worker_protocol import JobResult, job_for_worker
 from acestep_serverless.database.database import Database
 from acestep_serverless.database.tables import JOBS
-from acestep_serverless.errors import Conflict, NotFound
+from acestep_serverless.errors import NotFound
 from acestep_serverless.jobs import store
 from acestep_serverless.jobs.states import DEATHS_ALLOWED, LOSSES_ALLOWED
 
@@ -178,11 +178,6 @@ class JobDesk:
     def counts(self, endpoint_id: str) -> dict[str, int]:
         """Count an endpoint's jobs by state (and "retried")."""
         return self._database.read(lambda connection: store.counts(connection, endpoint_id))
-
-    def require_lease(self, connection: sa.Connection, worker_id: str, job_id: str) -> None:
-        """Raise Conflict unless this worker holds this job, inside the caller's transaction."""
-        if not store.holds(connection, worker_id, job_id):
-            raise Conflict(f"worker {worker_id} does not hold job {job_id} (any more)")
 
     def _announce(self, moved: list[store.Moved]) -> list[store.Moved]:
         for job in moved:

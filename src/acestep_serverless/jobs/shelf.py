@@ -11,10 +11,8 @@ from acestep_serverless.artifacts.folder import ArtifactFolder, Received
 from acestep_serverless.clock import Clock
 from acestep_serverless.database.database import Database
 from acestep_serverless.database.tables import ARTIFACTS
-from acestep_serverless.errors import FieldProblem, InputError, NotFound
-
-Guard = Callable[[sa.Connection], None]
-"""Raises, inside the transaction that files an artifact, when its sender may not (lost its lease)."""
+from acestep_serverless.errors import Conflict, FieldProblem, InputError, NotFound
+from acestep_serverless.jobs import store
 
 SUFFIXES = {"mp3": "audio/mpeg", "wav": "audio/wav", "flac": "audio/flac", "opus": "audio/ogg", "aac": "audio/aac"}
 """What may be filed: file suffix and media type."""
@@ -22,9 +20,10 @@ SUFFIXES = {"mp3": "audio/mpeg", "wav": "audio/wav", "flac": "audio/flac", "opus
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a file belongs: the song at `position` (from 0) of a job of an endpoint."""
+    """Where a file belongs: the song at `position` (from 0) of the job that this worker holds at this endpoint."""
 
     endpoint_id: str
+    worker_id: str
     job_id: str
     position: int
     suffix: str
@@ -48,20 +47,22 @@ class Shelf:
     def __init__(self, database: Database, folder: ArtifactFolder, clock: Clock, new_name: Callable[[], str]) -> None:
         self._database, self._folder, self._clock, self._new_name = database, folder, clock, new_name
 
-    async def put(self, place: Place, chunks: AsyncIterator[bytes], sha256: str | None, guard: Guard) -> Artifact:
-        """File an upload. The same place keeps its name, so a repeated PUT changes nothing. Raises InputError,
-        TooLarge, or what guard raises."""
+    async def put(self, place: Place, chunks: AsyncIterator[bytes], sha256: str | None) -> Artifact:
+        """File an upload. The same place keeps its name, so a repeated PUT changes nothing. Raises Conflict when the
+        worker does not hold the job (looked at before a byte is read, and again when the file gets its name),
+        InputError for a wrong checksum, TooLarge."""
+        self._database.read(lambda connection: _require_lease(connection, place))
         received = await self._folder.receive(chunks)
         try:
             if sha256 is not None and sha256 != received.sha256:
                 problem = FieldProblem("Content-Digest", f"sha-256 {received.sha256} received", f"announced {sha256}")
                 raise InputError([problem])
-            return await self._database.write(lambda connection: self._file(connection, place, received, guard))
+            return await self._database.write(lambda connection: self._file(connection, place, received))
         finally:
             received.path.unlink(missing_ok=True)
 
-    def _file(self, connection: sa.Connection, place: Place, received: Received, guard: Guard) -> Artifact:
-        guard(connection)
+    def _file(self, connection: sa.Connection, place: Place, received: Received) -> Artifact:
+        _require_lease(connection, place)
         row = {
             "name": f"{self._new_name()}.{place.suffix}",
             "endpoint_id": place.endpoint_id,
@@ -95,17 +96,21 @@ class Shelf:
             raise NotFound("there is no such audio file; files are deleted together with their job")
         return Artifact(row.name, row.endpoint_id, row.media_type, row.bytes, row.sha256, self._folder.path(row.name))
 
-    async def remove_of(self, job_ids: Sequence[str], also: Callable[[sa.Connection], None]) -> int:
-        """Delete the files of these jobs, and in the same transaction whatever `also` deletes. Returns how many
-        files."""
+    async def clear(self, job_ids: Sequence[str]) -> int:
+        """Delete these jobs and their files together. Returns how many files."""
         statement = ARTIFACTS.delete().where(ARTIFACTS.c.job_id.in_(job_ids)).returning(ARTIFACTS.c.name)
 
         def work(connection: sa.Connection) -> list[str]:
             names = list(connection.execute(statement).scalars())
-            also(connection)
+            store.delete(connection, job_ids)
             return names
 
         names = await self._database.write(work)
         for name in names:
             self._folder.remove(name)
         return len(names)
+
+
+def _require_lease(connection: sa.Connection, place: Place) -> None:
+    if not store.holds(connection, place.worker_id, place.job_id):
+        raise Conflict(f"worker {place.worker_id} does not hold job {place.job_id} (any more)")
