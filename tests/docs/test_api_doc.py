@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from conftest import KEY, Served
+from doc_endpoint import KEY, Served
 from documents import blocks, missing_keys, read, table
 
 from acestep_serverless.contract import job as wire

@@ -11,7 +11,7 @@ import documents
 import httpx
 import pytest
 import typer
-from conftest import KEY, PROGRAMS, Served, clean_environment
+from doc_endpoint import KEY, PROGRAMS, Served, clean_environment
 from documents import ROOT, blocks, commands, missing_keys, parse_curl, read
 
 from acestep_serverless.assembly.song import wish_from
