@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import House, wait_until
+from house import House, wait_until
 
 TEN = 10
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from conftest import House
+from house import House
 
 
 def test_every_operation_of_the_official_python_client_works(tmp_path: Path):

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from conftest import House, wait_until
+from house import House, wait_until
 
 from acestep_serverless.audio.codec import decode
 

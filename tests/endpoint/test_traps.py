@@ -8,7 +8,7 @@ import time
 import httpx
 import psutil
 import pytest
-from conftest import wait_until
+from house import wait_until
 
 from acestep_serverless.gateway.parts import GatewayRules
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import psutil
-from conftest import House, wait_until
+from house import House, wait_until
 
 
 def test_workers_from_elsewhere_do_jobs_come_back_after_a_death_and_leave_without_a_loss(tmp_path: Path):
