@@ -1,5 +1,6 @@
 """Files keep what the clip holds: its length, its level, its tags; and the same clip is always the same file."""
 
+import re
 from pathlib import Path
 
 import av
@@ -50,6 +51,12 @@ def test_the_same_clip_and_tags_are_the_same_bytes_and_other_tags_are_not(tmp_pa
         encode(music(2), tmp_path / name, audio_format, tags)
     assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
     assert (tmp_path / "first").read_bytes() != (tmp_path / "third").read_bytes()
+
+
+@pytest.mark.parametrize("audio_format", FORMATS)
+def test_no_version_of_the_encoder_is_in_the_file(tmp_path: Path, audio_format: str) -> None:
+    encode(tone(1), tmp_path / "song", audio_format, {})
+    assert re.search(rb"Lav[cf]\d", (tmp_path / "song").read_bytes()) is None
 
 
 def test_segments_side_by_side_make_the_bytes_of_one_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,11 +6,12 @@ import sys
 import numpy as np
 import pytest
 
-from acestep_serverless.audio.clip import SAMPLE_RATE
+from acestep_serverless.audio.clip import SAMPLE_RATE, Clip
 from acestep_serverless.audio.loudness import integrated_loudness, true_peak
 from acestep_serverless.engines.sketch.band import play
-from acestep_serverless.engines.sketch.effects import ducking_curve
+from acestep_serverless.engines.sketch.effects import channel_of, ducking_curve, equaliser
 from acestep_serverless.engines.sketch.instruments import instrument_for
+from acestep_serverless.engines.sketch.player import EVEN_LOUDNESS, Player
 from acestep_serverless.engines.sketch.score import Note, Part, Score, Section
 from acestep_serverless.engines.sketch.soundfont import DRUM_BANK, SoundFont, find_soundfont
 from acestep_serverless.engines.sketch.synth import VOICES, oscillate
@@ -39,6 +40,10 @@ def trio(seconds: float = 6.0) -> Score:
 
 def quiet(_fraction: float, _stage: str) -> None:
     """Take progress that this test does not look at."""
+
+
+def unstopped() -> None:
+    """Never stop."""
 
 
 def pitch_of(samples: np.ndarray) -> float:
@@ -93,7 +98,7 @@ def test_recordings_are_in_tune_over_their_range(font: SoundFont, program: int) 
 
 
 def test_louder_velocities_are_louder_and_plucked_strings_fade(font: SoundFont) -> None:
-    assert [velocity_gain(velocity) for velocity in (1, 64, 127)] == sorted(velocity_gain(v) for v in (1, 64, 127))
+    assert 0 < velocity_gain(1) < velocity_gain(64) < 0.5 < velocity_gain(127) == 1
     tone = instrument_for(Part("x", "chords", 24, ()), font)(52, 104, 2 * SAMPLE_RATE)
     assert tone is not None
     early, late = (np.abs(tone.samples[:, place : place + 4800]).max() for place in (4800, 72_000))
@@ -137,7 +142,8 @@ def test_prolonging_keeps_what_was_made() -> None:
 
 
 def test_the_bass_is_in_the_middle_and_panned_parts_are_not(font: SoundFont) -> None:
-    bass = Part("bass", "bass", 33, (Note(0, 4, 36, 90),), pan=0.7, reverb=0.0, chorus=1.0)
+    strings = 48  # recorded in stereo
+    bass = Part("bass", "bass", strings, (Note(0, 4, 36, 90),), pan=0.7, reverb=0.0, chorus=1.0)
     middle = play(score_of(bass), font, quiet).samples
     assert np.array_equal(middle[0], middle[1])
     left = Part("chords", "chords", 25, (Note(0, 4, 60, 90),), pan=-1.0, reverb=0.0)
@@ -145,15 +151,16 @@ def test_the_bass_is_in_the_middle_and_panned_parts_are_not(font: SoundFont) -> 
     assert sides[0] > 10 * sides[1]
 
 
-def test_every_player_is_equally_loud_before_the_desk(font: SoundFont) -> None:
-    """A quiet recording and a loud one, a pluck and an organ: within 4 dB of each other after mastering's inverse."""
-    levels = []
-    for program in (0, 16, 24, 48, 73, 81):
-        melody = part("melody", program, 72, 74, 76, 77, 79, 77, 76, 74)
-        both = play(score_of(part("drums", 0, *[38] * 8), melody), font, quiet)
-        alone = play(score_of(part("drums", 0, *[38] * 8)), font, quiet)
-        levels.append(20 * np.log10(np.abs(both.samples[:, :24_000]).max() / np.abs(alone.samples[:, :24_000]).max()))
-    assert np.ptp(levels) < 4
+@pytest.mark.parametrize("program", [0, 16, 24, 30, 48, 73, 81])
+@pytest.mark.parametrize("velocity", [40, 120])
+def test_every_player_is_equally_loud_before_the_desk(font: SoundFont, program: int, velocity: int) -> None:
+    """A soft recording and a loud one, a pluck and an organ, chords and single notes: within 2.5 LU."""
+    notes = tuple(Note(beat, 1, pitch, velocity) for beat in range(8) for pitch in (60, 64, 67)[: 1 + 2 * (beat % 2)])
+    seat = Part("chords", "chords", program, notes)
+    player = Player(seat, 120.0, instrument_for(seat, font), equaliser(channel_of(seat)))
+    player.prepare(unstopped)
+    sound = Clip(player.play(0, 4 * SAMPLE_RATE, unstopped).copy())
+    assert integrated_loudness(sound) == pytest.approx(EVEN_LOUDNESS, abs=2.5)
 
 
 def test_a_closed_hi_hat_silences_the_open_one(font: SoundFont) -> None:
