@@ -2,6 +2,7 @@
 
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 import psutil
@@ -23,7 +24,7 @@ def submit_ten(house: House) -> list[str]:
 
 
 def moves(house: House, job_id: str) -> list[str]:
-    with sqlite3.connect(house.data_dir / "acestep-serverless.sqlite3") as database:
+    with closing(sqlite3.connect(house.data_dir / "acestep-serverless.sqlite3")) as database:
         rows = database.execute("SELECT move FROM job_events WHERE job_id = ? ORDER BY number", (job_id,))
         return [move for (move,) in rows]
 
