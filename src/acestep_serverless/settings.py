@@ -91,6 +91,8 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"listening on {self.host} needs a key: set {PREFIX}API_KEYS, or leave the host at 127.0.0.1"
             )
+        if any("" in keys for keys in self.keys_by_endpoint().values()):
+            raise ValueError("api_keys has an empty key after an endpoint's name, which would open it to everybody")
         if self.lease_seconds < 2 * self.heartbeat_seconds:
             raise ValueError("lease_seconds must be at least twice heartbeat_seconds, or live workers lose their jobs")
         return self
@@ -151,6 +153,6 @@ class Settings(BaseSettings):
 def _sentence(problem: Mapping[str, Any]) -> str:
     name = ".".join(str(part) for part in problem["loc"])
     text = str(problem["msg"]).removeprefix("Value error, ")
-    return (
-        f"{name}: {text}, got {problem['input']!r}" if name and "key" not in name else f"{name or 'settings'}: {text}"
-    )
+    # A misspelt field may well hold a secret; a whole model does.
+    shown = name and "key" not in name and problem["type"] != "extra_forbidden"
+    return f"{name}: {text}, got {problem['input']!r}" if shown else f"{name or 'settings'}: {text}"

@@ -5,6 +5,7 @@ Times are whole milliseconds. Facts: Runpod Serverless documentation and its off
 """
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -126,13 +127,17 @@ def parse_job_body(body: Any) -> JobRequest:
 
 
 def load_client_json(raw: bytes) -> Any:
-    """Read a client's JSON body strictly: no NaN or Infinity, at most JSON_DEPTH_LIMIT levels. Raises InputError."""
+    """Read a client's JSON body strictly: no NaN or 1e400, at most JSON_DEPTH_LIMIT levels. Raises InputError."""
 
     def refuse(word: str) -> Any:
-        raise InputError([FieldProblem("body", word, "must be JSON, which has no such number")])
+        raise InputError([FieldProblem("body", word[:40], "must be JSON, which has no such number")])
+
+    def finite(word: str) -> float:
+        number = float(word)
+        return number if math.isfinite(number) else refuse(word)
 
     try:
-        value = json.loads(raw, parse_constant=refuse)
+        value = json.loads(raw, parse_constant=refuse, parse_float=finite)
     except RecursionError:
         raise InputError([_too_deep()]) from None
     except (ValueError, UnicodeDecodeError) as error:

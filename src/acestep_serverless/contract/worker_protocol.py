@@ -5,6 +5,7 @@ form, sends NaN bare and repeats itself, so reading here is lenient; what we sto
 """
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ DONE_BODY_LIMIT = 128 * 1024 * 1024
 NO_SUCH_JOB = "-"
 """Names no job. Ends an expired stop hold: after an empty list or 204 the SDK would sleep 1 s, after this it polls at
 once."""
+HALF_CHARACTER = re.compile("[\ud800-\udfff]")
+"""A lone surrogate, which JSON can spell (`"\\ud800"`) but UTF-8, and so a database or a response, cannot."""
 IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
@@ -35,8 +38,11 @@ class JobResult:
 
 
 def dump(value: Any) -> str:
-    """Encode strict, compact JSON. NaN and infinities must be gone already (see `parse_done`)."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    """Encode strict, compact JSON that UTF-8 can carry. NaN and infinities must be gone already (see `parse_done`)."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    if text.isascii() or not HALF_CHARACTER.search(text):
+        return text
+    return json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
 
 
 def parse_done(raw: bytes) -> ProgressReport | JobResult:
@@ -46,7 +52,7 @@ def parse_done(raw: bytes) -> ProgressReport | JobResult:
     since clients (Go's) decode strings only.
     """
     try:
-        body = json.loads(raw, parse_constant=lambda _: None)
+        body = json.loads(raw, parse_constant=lambda _: None, parse_float=_finite)
         if not isinstance(body, dict):
             raise ValueError("not an object")
         if body.get("status") == "IN_PROGRESS":
@@ -56,7 +62,14 @@ def parse_done(raw: bytes) -> ProgressReport | JobResult:
     except (ValueError, RecursionError, UnicodeDecodeError) as problem:
         return JobResult(None, f"the worker's result is not JSON that can be read ({str(problem)[:80]})")
     text = None if not error else error if isinstance(error, str) else dump(error)
+    text = text and HALF_CHARACTER.sub("\N{REPLACEMENT CHARACTER}", text)
     return JobResult(output, text, body.get("stopPod") is True)
+
+
+def _finite(text: str) -> float | None:
+    """Read a number; one like 1e400, which no double holds, is as little a number as NaN."""
+    number = float(text)
+    return number if math.isfinite(number) else None
 
 
 def parse_heartbeat_ids(job_id: str | None) -> frozenset[str]:

@@ -33,7 +33,7 @@ def _wait_seconds(text: str | None) -> float:
     if text is None:
         return math.inf
     bounds = wire.WAIT_BOUNDS
-    if not text.isdecimal() or not bounds.minimum <= int(text[:12]) <= bounds.maximum:
+    if len(text) > 12 or not text.isdecimal() or not bounds.minimum <= int(text) <= bounds.maximum:
         allowed = f"must be whole milliseconds from {bounds.minimum} to {bounds.maximum}"
         raise InputError([FieldProblem("wait", text[:40], allowed)])
     return int(text) / 1000
@@ -97,7 +97,9 @@ async def health(parts: PartsHere, endpoint: EndpointHere) -> dict[str, dict[str
     """Count the endpoint's jobs and workers, in the platform's words."""
     counts = parts.desk.counts(endpoint.id)
     workers = parts.workers.views(endpoint.id)
-    polled = [worker for worker in workers if worker.polled_at is not None and not worker.unhealthy]
+    silent_since = parts.clock.now_ms() - parts.desk.rules.lease_ms
+    unwell = {worker.id for worker in workers if worker.unhealthy or worker.is_silent(silent_since)}
+    polled = [worker for worker in workers if worker.polled_at is not None and worker.id not in unwell]
     running = sum(1 for worker in polled if worker.jobs)
     idle = sum(1 for worker in polled if not worker.jobs and worker.state == "ACTIVE")
     return {
@@ -114,6 +116,6 @@ async def health(parts: PartsHere, endpoint: EndpointHere) -> dict[str, dict[str
             "ready": idle + running,
             "running": running,
             "throttled": 0,
-            "unhealthy": sum(1 for worker in workers if worker.unhealthy),
+            "unhealthy": len(unwell),
         },
     }

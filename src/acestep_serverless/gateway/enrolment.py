@@ -17,7 +17,8 @@ from acestep_serverless.gateway.parts import PartsHere
 
 
 async def _admitted(request: Request, parts: PartsHere, endpoint_id: str) -> None:
-    if not matches_digest(from_authorization(request.headers.get("authorization", "")), parts.worker_key_digest):
+    given = from_authorization(request.headers.get("authorization", ""))
+    if not matches_digest(given, parts.worker_key_digest) or not given:  # A gateway without a worker key is closed.
         raise AccessDenied(
             "the worker key is missing or wrong: it is in the file worker.key of the gateway's data folder"
         )

@@ -1,10 +1,13 @@
 """How does an error become an answer? One table from the error tree to status codes; the body is {"error":
 sentence}."""
 
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
-from starlette.exceptions import HTTPException
+from collections.abc import Mapping
 
+from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from acestep_serverless.contract.worker_protocol import dump
 from acestep_serverless.errors import (
     AccessDenied,
     AcestepServerlessError,
@@ -23,17 +26,31 @@ STATUS_CODES: dict[type[AcestepServerlessError], int] = {
 }
 
 
-async def _answer(_request: Request, error: Exception) -> JSONResponse:
+def _say(code: int, sentence: str, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(dump({"error": sentence}), code, headers, "application/json")
+
+
+async def _answer(_request: Request, error: Exception) -> Response:
     code = next((code for kind, code in STATUS_CODES.items() if isinstance(error, kind)), 500)
-    return JSONResponse({"error": str(error)}, status_code=code)
+    return _say(code, str(error))
 
 
-async def _answer_http(_request: Request, error: Exception) -> JSONResponse:
+async def _answer_http(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return JSONResponse({"error": str(error.detail)}, status_code=error.status_code, headers=error.headers)
+    return _say(error.status_code, str(error.detail), error.headers)
+
+
+async def _answer_nobody(_request: Request, _error: Exception) -> Response:
+    return _say(400, "the request ended before its body did")
+
+
+async def _answer_the_unforeseen(_request: Request, _error: Exception) -> Response:
+    return _say(500, "the gateway failed at this request; its log has the reason")
 
 
 def install(app: FastAPI) -> None:
     """Answer every deliberate error, and the framework's own (404, 405), with a status code and one sentence."""
     app.add_exception_handler(AcestepServerlessError, _answer)
     app.add_exception_handler(HTTPException, _answer_http)
+    app.add_exception_handler(ClientDisconnect, _answer_nobody)
+    app.add_exception_handler(Exception, _answer_the_unforeseen)

@@ -42,7 +42,7 @@ class LoopbackGuard:
         refusal = None
         if not host_is_loopback(host):
             refusal = "without an API key this gateway answers to loopback names only, such as 127.0.0.1"
-        elif origin is not None and urlsplit(origin).netloc != host:
+        elif origin is not None and origin.partition("://")[2] != host:
             refusal = "without an API key this gateway does not answer to web pages of other sites"
         if refusal is None:
             await self._app(scope, receive, send)

@@ -48,13 +48,14 @@ def move(connection: sa.Connection, name: str, at: int, *where: Condition, **val
     if not leased:
         statement = statement.values(lease_expires_at=None)
     if rule.target is JobState.IN_QUEUE:
-        statement = statement.values(progress=None)
+        statement = statement.values(progress=None, taken_at=None)
     moved = [Moved(*row) for row in connection.execute(statement)]
     if moved:
         _record(connection, name, at, moved)
     if moved and final:
-        ids = [job.id for job in moved]
-        connection.execute(JOB_BODIES.update().where(JOB_BODIES.c.job_id.in_(ids)).values(passed_on="{}"))
+        # Row by row: a purged queue may have more ids than a statement may have parameters.
+        emptied = JOB_BODIES.update().where(JOB_BODIES.c.job_id == sa.bindparam("moved_id")).values(passed_on="{}")
+        connection.execute(emptied, [{"moved_id": job.id} for job in moved])
     if rule.tells_worker:
         for job in moved:
             if job.worker_id is not None:
@@ -186,5 +187,6 @@ def finished_before(connection: sa.Connection, before: int, limit: int) -> list[
 
 
 def delete(connection: sa.Connection, job_ids: Sequence[str]) -> None:
-    """Delete jobs with their bodies and history."""
+    """Delete jobs with their bodies and history, and what a worker was asked about them."""
+    connection.execute(STOPS.delete().where(STOPS.c.job_id.in_(job_ids)))
     connection.execute(JOBS.delete().where(JOBS.c.id.in_(job_ids)))

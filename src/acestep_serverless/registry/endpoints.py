@@ -31,7 +31,7 @@ class EndpointTable:
         """Find an endpoint. Raises NotFound."""
         endpoint = self._endpoints.get(endpoint_id)
         if endpoint is None:
-            raise NotFound(f"there is no endpoint {endpoint_id!r} here; known are {', '.join(sorted(self._endpoints))}")
+            raise NotFound(f"there is no endpoint {endpoint_id!r} here")
         return endpoint
 
     def opened_by(self, key: str) -> frozenset[str]:
@@ -56,6 +56,8 @@ class EndpointTable:
         """Open an endpoint with a client's key. Raises AccessDenied for a wrong key, then NotFound for an unknown
         endpoint."""
         opened = self.opened_by(key)
+        if endpoint_id not in self._endpoints:
+            raise NotFound(f"there is no endpoint {endpoint_id!r} here; this key opens {', '.join(sorted(opened))}")
         endpoint = self.known(endpoint_id)
         if endpoint.id not in opened:
             raise AccessDenied(f"this API key does not open endpoint {endpoint_id!r}")

@@ -27,6 +27,11 @@ class WorkerView:
     unhealthy: str | None
     ignoring_stop_since: int | None
 
+    def is_silent(self, since: int) -> bool:
+        """Tell whether a worker that has polled or pinged before has done neither since then (ms)."""
+        last = max(self.polled_at or 0, self.pinged_at or 0)
+        return 0 < last < since
+
 
 class WorkerRegistry:
     """Rows of workers; `new_token` makes 256 random bits as text."""
@@ -61,7 +66,7 @@ class WorkerRegistry:
         return str(row.state)
 
     async def seen(self, worker_id: str, *, polled: bool = False, unhealthy: str | None = None) -> None:
-        """Note that a worker polled or pinged; a sign of life makes a worker that was thought gone active again."""
+        """Note that a worker polled or pinged. One that was declared gone stays gone: its fleet saw its end."""
         now = self._clock.now_ms()
         values = {"polled_at": now} if polled else {"pinged_at": now, "unhealthy": unhealthy}
         statement = WORKERS.update().where(WORKERS.c.id == worker_id).values(**values)
@@ -98,7 +103,11 @@ class WorkerRegistry:
         return self._database.read(lambda connection: [(row[0], row[1]) for row in connection.execute(query)])
 
     async def forget(self, *, silent_since: int) -> int:
-        """Delete rows of workers that are gone or have been silent since then (ms); returns how many."""
-        last = sa.func.coalesce(WORKERS.c.pinged_at, WORKERS.c.polled_at, WORKERS.c.enrolled_at)
-        statement = WORKERS.delete().where(last < silent_since)
+        """Delete rows of workers that have been silent since then (ms) and hold no job; returns how many."""
+        silent = (
+            sa.func.coalesce(time, 0) < silent_since
+            for time in (WORKERS.c.pinged_at, WORKERS.c.polled_at, WORKERS.c.enrolled_at)
+        )
+        holding = sa.exists().where(JOBS.c.worker_id == WORKERS.c.id, JOBS.c.state == "IN_PROGRESS")
+        statement = WORKERS.delete().where(*silent, ~holding)
         return await self._database.write(lambda connection: connection.execute(statement).rowcount)
