@@ -18,6 +18,7 @@ from types import FrameType
 from acestep_serverless.assembly.child import words_for_child
 from acestep_serverless.client.gateway import GatewayClient
 from acestep_serverless.clock import SYSTEM_CLOCK
+from acestep_serverless.engines import load_engine
 from acestep_serverless.fleet.fleet import Fleet
 from acestep_serverless.fleet.launcher import ProcessLauncher
 from acestep_serverless.fleet.policy import FleetPolicy
@@ -26,6 +27,16 @@ from acestep_serverless.settings import Settings
 WORKER = [sys.executable, "-m", "acestep_serverless.assembly.worker"]
 FLEET_ROUND = 1.0
 """Seconds between two looks of a fleet at its workers."""
+
+
+ALWAYS_HERE = frozenset({"auto", "sketch"})
+"""Engines that need no look before the start; importing one takes about a second."""
+
+
+def require_engine(settings: Settings) -> None:
+    """Raise EngineUnavailable for an engine that is not here: its workers would die again and again."""
+    if settings.workers and not settings.acestep_api_url and settings.engine not in ALWAYS_HERE:
+        load_engine(settings.engine)
 
 
 class Crew:
@@ -91,6 +102,7 @@ class EndSignal:
 
 def run_crew(settings: Settings, new_worker_id: Callable[[], str]) -> None:
     """Run workers for a gateway elsewhere until a signal ends them."""
+    require_engine(settings)
     ending = EndSignal()
     with tempfile.TemporaryDirectory(prefix="acestep-serverless-workers-") as scratch:
         crew = Crew(settings, Path(scratch) / "scratch", own_gateway=False, new_worker_id=new_worker_id)

@@ -20,7 +20,7 @@ import structlog
 from pydantic import SecretStr
 
 from acestep_serverless.assembly.child import words_for_child
-from acestep_serverless.assembly.crew import FLEET_ROUND, Crew, EndSignal, pause_unless
+from acestep_serverless.assembly.crew import FLEET_ROUND, Crew, EndSignal, pause_unless, require_engine
 from acestep_serverless.clock import SYSTEM_CLOCK
 from acestep_serverless.errors import SettingsError
 from acestep_serverless.fleet.policy import LONG_LIFE, pause_after
@@ -128,6 +128,7 @@ class Parent:
     """The parent process. `run` returns after a signal, when everything it started has ended."""
 
     def __init__(self, settings: Settings, announce: Callable[[str, Settings], None]) -> None:
+        require_engine(settings)
         key = worker_key(settings)
         self._listening = bind(settings.host, settings.port)
         self._url = base_url(self._listening)

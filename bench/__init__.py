@@ -1,0 +1,1 @@
+"""How fast is it, compared with what? Benchmarks of a minute; ratios count, since absolute times are a machine's."""

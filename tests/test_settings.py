@@ -1,0 +1,113 @@
+"""Which setting wins, and what is refused? Flags, then environment variables, then the TOML file."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from acestep_serverless.errors import SettingsError
+from acestep_serverless.settings import CONFIG_VARIABLE, DEFAULT_CONFIG, PREFIX, Settings
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv(CONFIG_VARIABLE, raising=False)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"{PREFIX}{name.upper()}", raising=False)
+
+
+def test_flags_go_before_variables_and_variables_before_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    DEFAULT_CONFIG.write_text("port = 1001\nworkers = 11\nretention_hours = 24.0\n")
+    monkeypatch.setenv(f"{PREFIX}PORT", "1002")
+    monkeypatch.setenv(f"{PREFIX}WORKERS", "12")
+    settings = Settings.load(port=1003)
+    assert (settings.port, settings.workers, settings.retention_hours) == (1003, 12, 24.0)
+    assert settings.host == "127.0.0.1"
+
+
+def test_a_flag_that_was_not_given_leaves_the_others_their_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{PREFIX}PORT", "1002")
+    assert Settings.load(port=None).port == 1002
+
+
+def test_the_file_can_have_another_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    DEFAULT_CONFIG.write_text("port = 1001")
+    Path("other.toml").write_text("port = 1004")
+    monkeypatch.setenv(CONFIG_VARIABLE, "other.toml")
+    assert Settings.load().port == 1004
+
+
+def test_every_setting_can_be_set_by_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {"HOST": "localhost", "PORT": "1", "DATA_DIR": "d", "ENGINE": "sketch", "WORKERS": "0", "ENDPOINT_ID": "e"}
+    given |= {"API_KEYS": "a, b", "WORKER_KEY": "w", "GATEWAY": "http://g:1/", "ACESTEP_API_URL": "http://a:1"}
+    given |= {"ACESTEP_API_KEY": "k", "EXECUTION_TIMEOUT_SECONDS": "6", "RETENTION_HOURS": "0.5", "LOG_JSON": "true"}
+    given |= {"ARTIFACT_LIMIT_MB": "3", "HEARTBEAT_SECONDS": "2", "LEASE_SECONDS": "9", "DRAIN_SECONDS": "0"}
+    given |= {"LOG_LEVEL": "DEBUG"}
+    assert set(given) == {name.upper() for name in Settings.model_fields}
+    for name, value in given.items():
+        monkeypatch.setenv(f"{PREFIX}{name}", value)
+    settings = Settings.load()
+    unchanged = [name for name, field in Settings.model_fields.items() if getattr(settings, name) == field.default]
+    assert unchanged == []
+    assert settings.gateway == "http://g:1"
+    assert [key.get_secret_value() for key in settings.api_keys] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ({"port": 65_536}, "port"),
+        ({"engine": "violin"}, "engine"),
+        ({"endpoint_id": "A B"}, "endpoint_id"),
+        ({"gateway": "10.0.0.5"}, "gateway"),
+        ({"workers": 65}, "workers"),
+        ({"heartbeat_seconds": 20}, "lease_seconds must be at least twice heartbeat_seconds"),
+        ({"host": "0.0.0.0"}, f"set {PREFIX}API_KEYS"),
+        ({"host": "10.0.0.5"}, f"set {PREFIX}API_KEYS"),
+        ({"colour": "blue"}, "colour"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_name(flags: dict[str, object], said: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        Settings.load(**flags)
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_two_wrong_values_are_named_together() -> None:
+    with pytest.raises(SettingsError) as refused:
+        Settings.load(port=-1, workers=-1)
+    assert "port" in str(refused.value)
+    assert "workers" in str(refused.value)
+
+
+def test_an_address_beyond_loopback_is_allowed_with_a_key() -> None:
+    assert Settings.load(host="0.0.0.0", api_keys="secret").host == "0.0.0.0"
+
+
+def test_keys_are_sorted_by_the_endpoint_they_open() -> None:
+    settings = Settings.load(api_keys="mine,other:theirs,with:Colons:inside,Not-A-Name:whole")
+    assert settings.keys_by_endpoint() == {
+        "ace-step": frozenset({"mine", "Not-A-Name:whole"}),
+        "other": frozenset({"theirs"}),
+        "with": frozenset({"Colons:inside"}),
+    }
+    assert Settings.load().keys_by_endpoint() == {"ace-step": frozenset()}
+
+
+def test_no_secret_shows_by_accident_in_text_or_in_an_error() -> None:
+    settings = Settings.load(api_keys="hidden-1", worker_key="hidden-2", acestep_api_key="hidden-3")
+    assert "hidden" not in f"{settings!r} {settings} {settings.model_dump_json()}"
+    with pytest.raises(SettingsError) as refused:
+        Settings.load(api_keys="hidden-1", port=-1, worker_key=["hidden-2"])
+    assert "hidden" not in str(refused.value)
+
+
+def test_a_child_gets_exactly_its_parents_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    parent = Settings.load(api_keys="a,b", worker_key="w", port=1, log_json=True)
+    monkeypatch.setenv(f"{PREFIX}PORT", "2")
+    DEFAULT_CONFIG.write_text("workers = 9")
+    child = Settings.from_parent(parent.for_child())
+    assert child == parent
+    assert child.api_keys == (SecretStr("a"), SecretStr("b"))
