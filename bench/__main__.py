@@ -29,7 +29,7 @@ def main(names: list[str]) -> int:
         return 2
     for name in names or BENCHMARKS:
         began = time.perf_counter()
-        figures = importlib.import_module(f"bench.bench_{name}").run()
+        figures = {key: round(value, 4) for key, value in importlib.import_module(f"bench.bench_{name}").run().items()}
         seconds = time.perf_counter() - began
         print(card(name, figures, seconds))
         print(json.dumps({"benchmark": name, "seconds": round(seconds, 1), **figures}), flush=True)
