@@ -43,6 +43,7 @@ JOBS = sa.Table(
     sa.Index("jobs_by_queue", "endpoint_id", "state", "number"),
     sa.Index("jobs_by_worker", "worker_id", "state"),
     sa.Index("jobs_by_end", "finished_at"),
+    sa.Index("jobs_handed_out_again", "endpoint_id", "deliveries", sqlite_where=sa.text("deliveries > 1")),
     sqlite_autoincrement=True,
 )
 """One row a job, small: bodies lie beside it."""

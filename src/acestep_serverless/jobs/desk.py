@@ -103,6 +103,7 @@ class JobDesk:
             moved = store.move(connection, name, now, *holder, error=result.error, progress=None)
             if moved:
                 store.set_output(connection, job_id, result.output)
+            store.forget_stops(connection, worker_id, job_id)  # Whoever sends a result has stopped working at it.
             return moved
 
         return bool(self._announce(await self._database.write(work)))
