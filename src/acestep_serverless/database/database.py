@@ -1,6 +1,7 @@
 """What do the rooms above hold? One Database: `write` and `read` pieces of work, and its bells."""
 
 import asyncio
+import threading
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -20,6 +21,8 @@ class Database:
     def __init__(self, url: str) -> None:
         self._engine = open_engine(url)
         self._writer = Writer(self._engine)
+        self._reading = threading.Lock()
+        self._reader: sa.Connection | None = None
         self.wakeup = Wakeup()
 
     def open(self) -> None:
@@ -30,6 +33,10 @@ class Database:
     def close(self) -> None:
         """Finish queued writes and let go of the file."""
         self._writer.stop()
+        with self._reading:
+            if self._reader is not None:
+                self._reader.close()
+                self._reader = None
         self._engine.dispose()
 
     async def write(self, work: Callable[[sa.Connection], Result]) -> Result:
@@ -37,6 +44,12 @@ class Database:
         return await asyncio.wrap_future(self._writer.submit(work))
 
     def read(self, work: Callable[[sa.Connection], Result]) -> Result:
-        """Run a reading piece of work here and now: a SELECT by key takes about 0.03 ms on SQLite."""
-        with self._engine.connect() as connection:
-            return work(connection)
+        """Run a reading piece of work here and now, on a connection kept for reading (fetching one costs more than a
+        SELECT by key, which takes about 0.03 ms on SQLite)."""
+        with self._reading:
+            if self._reader is None:
+                self._reader = self._engine.connect()
+            try:
+                return work(self._reader)
+            finally:
+                self._reader.rollback()

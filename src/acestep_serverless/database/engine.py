@@ -2,6 +2,7 @@
 
 SQLite's own transaction handling in the driver is switched off so that BEGIN and SAVEPOINT are ours (the documented
 SQLAlchemy recipe); a writer begins IMMEDIATE, since a deferred transaction that turns into a write can fail half-way.
+A reader begins nothing: each SELECT sees the last commit.
 """
 
 from pathlib import Path
@@ -39,5 +40,5 @@ def _prepare_connection(connection: Any, _record: object) -> None:
 
 
 def _begin(connection: sa.Connection) -> None:
-    writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    if connection.get_execution_options().get("writes", False):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")

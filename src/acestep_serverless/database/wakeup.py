@@ -50,9 +50,10 @@ class Wakeup:
 
 async def wait_for_bell(bell: asyncio.Event, seconds: float) -> bool:
     """Wait until the bell rings (True, and silence it) or the time is over (False)."""
-    try:
-        await asyncio.wait_for(bell.wait(), max(0.0, seconds))
-    except TimeoutError:
-        return False
+    if not bell.is_set():
+        try:
+            await asyncio.wait_for(bell.wait(), max(0.0, seconds))
+        except TimeoutError:
+            return False
     bell.clear()
     return True
