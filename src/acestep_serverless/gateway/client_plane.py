@@ -59,7 +59,7 @@ async def runsync(request: Request, parts: PartsHere, endpoint: EndpointHere, wa
     seconds = _wait_seconds(wait)
     body = wire.parse_job_body(wire.load_client_json(await read_body(request, wire.RUNSYNC_BODY_LIMIT)))
     job_id = wire.runsync_id(parts.new_uuid)
-    view = await parts.desk.submit(endpoint.id, job_id, body, endpoint.execution_timeout_ms)
+    await parts.desk.submit(endpoint.id, job_id, body, endpoint.execution_timeout_ms)
 
     async def look() -> JobView | None:
         now = parts.desk.view(endpoint.id, job_id)

@@ -39,7 +39,7 @@ class JobDesk:
     def __init__(self, database: Database, clock: Clock, rules: DeskRules) -> None:
         self._database, self._clock, self.rules = database, clock, rules
 
-    async def submit(self, endpoint_id: str, job_id: str, request: JobRequest, execution_timeout_ms: int) -> JobView:
+    async def submit(self, endpoint_id: str, job_id: str, request: JobRequest, execution_timeout_ms: int) -> None:
         """Put a job in the queue; durable when this returns. The request's own timeout goes before the endpoint's."""
         now = self._clock.now_ms()
         row = {
@@ -52,7 +52,6 @@ class JobDesk:
         }
         await self._database.write(lambda connection: store.insert(connection, row, request))
         self._database.wakeup.ring(f"queue:{endpoint_id}")
-        return self.view(endpoint_id, job_id)
 
     def view(self, endpoint_id: str, job_id: str) -> JobView:
         """Show a job of this endpoint."""

@@ -17,7 +17,13 @@ from acestep_serverless.jobs.states import MOVES
 
 Condition = sa.ColumnElement[bool]
 
+# Built once: putting such a statement together for each call takes longer than SQLite takes to answer it.
 _INSERT_JOB, _INSERT_BODY, _INSERT_EVENT = JOBS.insert(), JOB_BODIES.insert(), JOB_EVENTS.insert()
+_VIEW = sa.select(
+    *(JOBS.c[name] for name in ("id", "state", "submitted_at", "taken_at", "finished_at", "worker_id")),
+    *(JOBS.c[name] for name in ("progress", "error")),
+).where(JOBS.c.id == sa.bindparam("job"), JOBS.c.endpoint_id == sa.bindparam("endpoint"))
+_OUTPUT = sa.select(JOB_BODIES.c.output).where(JOB_BODIES.c.job_id == sa.bindparam("job"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,12 +161,12 @@ def mark_told(connection: sa.Connection, worker_id: str, job_ids: Sequence[str],
 
 def view(connection: sa.Connection, endpoint_id: str, job_id: str) -> JobView | None:
     """Read what `/status` shows of a job; None when this endpoint has no such job."""
-    row = connection.execute(sa.select(JOBS).where(JOBS.c.id == job_id, JOBS.c.endpoint_id == endpoint_id)).first()
+    row = connection.execute(_VIEW, {"job": job_id, "endpoint": endpoint_id}).first()
     if row is None:
         return None
     state, output = JobState(row.state), row.progress
     if state in FINAL_STATES:
-        output = connection.execute(sa.select(JOB_BODIES.c.output).where(JOB_BODIES.c.job_id == job_id)).scalar()
+        output = connection.execute(_OUTPUT, {"job": job_id}).scalar()
     return JobView(row.id, state, row.submitted_at, row.taken_at, row.finished_at, row.worker_id, output, row.error)
 
 
