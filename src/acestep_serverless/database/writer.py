@@ -79,7 +79,6 @@ class Writer:
             with self._engine.begin() as connection:
                 for work, future in group:
                     outcomes.append(_attempt(connection, work, future))
-                    _require_transaction(connection)
         except BaseException as error:
             outcomes = [(future, None, error) for _, future in group]
         for future, result, failure in outcomes:
@@ -108,11 +107,10 @@ def _attempt(
     try:
         result = work(connection)
     except Exception as error:
-        try:
-            connection.exec_driver_sql("ROLLBACK TO SAVEPOINT piece")
-        except sa.exc.DBAPIError:
-            raise error from None  # The whole transaction is lost (a full disk, say), and this is why.
+        _require_transaction(connection)
+        connection.exec_driver_sql("ROLLBACK TO SAVEPOINT piece")
         connection.exec_driver_sql("RELEASE SAVEPOINT piece")
         return future, None, error
+    _require_transaction(connection)
     connection.exec_driver_sql("RELEASE SAVEPOINT piece")
     return future, result, None
