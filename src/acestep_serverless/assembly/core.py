@@ -12,6 +12,7 @@ import os
 import secrets
 import signal
 import socket
+import sys
 import threading
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -42,6 +43,9 @@ LOG = structlog.get_logger(__name__)
 KEEP_ALIVE = 75
 """Seconds that an idle connection is kept. Below 15 s the SDK, whose blocking handler did not see our close, loses
 results."""
+SWITCH_INTERVAL = 0.0005
+"""Seconds after which the event loop and the writer's thread hand each other the interpreter. With Python's own 0.005
+each commit kept the loop waiting: 0.15 of the bare route's `/run` rate, against 0.24."""
 SWEEP_EVERY = 1.0
 CLOSING = 3
 """Seconds that open requests get when the core is told to end."""
@@ -142,6 +146,7 @@ def main() -> None:
     settings = Settings.from_parent(words["settings"])
     configure_logs(settings.log_level, json_lines=settings.log_json)
     when_parent_ends(_leave)
+    sys.setswitchinterval(SWITCH_INTERVAL)
     serve_on(build(settings, first_start=words["first_start"]), socket.socket(fileno=words["socket"]))
 
 
