@@ -57,6 +57,7 @@ async def list_workers(parts: PartsHere, endpoint_id: str) -> dict[str, Any]:
         "in_queue": counts.get("IN_QUEUE", 0),
         "in_progress": counts.get("IN_PROGRESS", 0),
         "now": parts.clock.now_ms(),
+        "heartbeat_ms": parts.desk.rules.heartbeat_ms,
     }
 
 

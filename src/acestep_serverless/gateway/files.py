@@ -16,7 +16,7 @@ from acestep_serverless.jobs.shelf import SUFFIXES, Place
 
 ROUTES = APIRouter()
 
-FILE_NAME = re.compile(r"(\d{1,3})\.([a-z0-9]{1,5})")
+FILE_NAME = re.compile(r"([0-9]{1,3})\.([a-z0-9]{1,5})")
 DIGEST_HEADER = re.compile(r"\s*sha-256=:([A-Za-z0-9+/=]{44}):\s*")
 """RFC 9530's `Content-Digest` with the one algorithm that is read here."""
 

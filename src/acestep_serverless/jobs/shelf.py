@@ -1,5 +1,6 @@
 """Which file is which? The shelf pairs rows and files: put under a lease, found by name, gone with the job."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,9 +93,9 @@ class Shelf:
         """Find a file by name among these endpoints. Raises NotFound, the same for a foreign endpoint's file."""
         query = sa.select(ARTIFACTS).where(ARTIFACTS.c.name == name, ARTIFACTS.c.endpoint_id.in_(endpoints))
         row = self._database.read(lambda connection: connection.execute(query).first())
-        if row is None:
+        if row is None or not (path := self._folder.path(row.name)).is_file():
             raise NotFound("there is no such audio file; files are deleted together with their job")
-        return Artifact(row.name, row.endpoint_id, row.media_type, row.bytes, row.sha256, self._folder.path(row.name))
+        return Artifact(row.name, row.endpoint_id, row.media_type, row.bytes, row.sha256, path)
 
     async def clear(self, job_ids: Sequence[str]) -> int:
         """Delete these jobs and their files together. Returns how many files."""
@@ -107,7 +108,7 @@ class Shelf:
 
         names = await self._database.write(work)
         for name in names:
-            self._folder.remove(name)
+            await asyncio.to_thread(self._folder.remove, name)  # 512 MB take a while; the loop has other guests
         return len(names)
 
 
