@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from acestep_serverless.errors import AccessDenied, PeerError, PeerUnreachable
+from acestep_serverless.errors import AccessDenied, NotFound, PeerError, PeerUnreachable
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +23,8 @@ class Enrolment:
 
 
 class GatewayClient:
-    """The worker side's view of one endpoint of a gateway. Raises AccessDenied for a wrong worker key, PeerError
-    otherwise."""
+    """The worker side's view of one endpoint of a gateway. Raises AccessDenied for a wrong worker key, NotFound for an
+    unknown endpoint or worker, PeerError otherwise."""
 
     def __init__(self, gateway_url: str, endpoint_id: str, worker_key: str, *, timeout: float = 10.0) -> None:
         self._http = httpx.Client(
@@ -71,10 +71,16 @@ class GatewayClient:
             raise PeerUnreachable(f"the gateway at {place} does not answer ({type(error).__name__})") from None
         if response.status_code == 401:
             raise AccessDenied(_reason(response))
+        if response.status_code == 404:
+            raise NotFound(f"the gateway answered 404: {_reason(response)}")
         if not response.is_success:
             kind = PeerUnreachable if response.is_server_error else PeerError
             raise kind(f"the gateway answered {response.status_code}: {_reason(response)}")
-        return dict(response.json())
+        try:
+            return dict(response.json())
+        except (ValueError, TypeError):
+            place = f"{self._http.base_url.host}:{self._http.base_url.port}"
+            raise PeerError(f"what answers at {place} is not this gateway: its answer is not a JSON object") from None
 
 
 def _reason(response: httpx.Response) -> str:

@@ -8,9 +8,9 @@ import structlog
 
 from acestep_serverless.client.gateway import GatewayClient
 from acestep_serverless.clock import Clock
-from acestep_serverless.errors import AcestepServerlessError, PeerError
+from acestep_serverless.errors import AcestepServerlessError, NotFound, PeerError
 from acestep_serverless.fleet.launcher import Launcher
-from acestep_serverless.fleet.policy import LONG_LIFE, FleetPolicy, is_stuck, missing, pause_after
+from acestep_serverless.fleet.policy import ENDING_PATIENCE, LONG_LIFE, FleetPolicy, is_stuck, missing, pause_after
 
 LOG = structlog.get_logger(__name__)
 
@@ -19,6 +19,8 @@ LOG = structlog.get_logger(__name__)
 class _Member:
     started: float
     ending: bool = False
+    recycled: float | None = None
+    """When it was told to make room for a fresh one (monotonic seconds)."""
 
 
 class Fleet:
@@ -48,14 +50,13 @@ class Fleet:
         """Do one round. A gateway that does not answer is told the news in a later round."""
         self._bury()
         self._report()
+        self._insist()
         self._recycle()
         now = self._clock.monotonic()
         if now >= self._start_after:
             for _ in range(missing(self._policy, len(self._members))):
-                worker_id = self._new_worker_id()
-                self._members[worker_id] = _Member(now)
-                self._launcher.start(worker_id)
-                LOG.info("worker started", worker=worker_id)
+                if not self._start(now):
+                    break
 
     def end(self, grace: float, pause: Callable[[float], None]) -> None:
         """End every worker: no more work, then SIGTERM, then after `grace` seconds of `pause`s the hard way."""
@@ -77,6 +78,22 @@ class Fleet:
             pause(0.05)
         self._report()
 
+    def _start(self, now: float) -> bool:
+        worker_id = self._new_worker_id()
+        try:
+            self._launcher.start(worker_id)
+        except OSError as error:  # No process, no memory, no such program: as with a death, later again.
+            self._count_death(now)
+            LOG.error("worker cannot be started", worker=worker_id, reason=str(error))
+            return False
+        self._members[worker_id] = _Member(now)
+        LOG.info("worker started", worker=worker_id)
+        return True
+
+    def _count_death(self, now: float, *, after_long_life: bool = False) -> None:
+        self._deaths_in_a_row = 1 if after_long_life else self._deaths_in_a_row + 1
+        self._start_after = now + pause_after(self._deaths_in_a_row - 1)
+
     def _bury(self) -> None:
         for ended in self._launcher.collect():
             member = self._members.pop(ended.worker_id)
@@ -85,17 +102,17 @@ class Fleet:
                 LOG.info("worker ended", worker=ended.worker_id)
                 continue
             lived = self._clock.monotonic() - member.started
-            self._deaths_in_a_row = 1 if lived > LONG_LIFE else self._deaths_in_a_row + 1
-            self._start_after = self._clock.monotonic() + pause_after(self._deaths_in_a_row - 1)
+            self._count_death(self._clock.monotonic(), after_long_life=lived > LONG_LIFE)
             LOG.error("worker died", worker=ended.worker_id, reason=ended.reason, lived_seconds=round(lived, 1))
 
     def _report(self) -> None:
         for worker_id, died in list(self._unreported.items()):
             try:
                 self._gateway.ended(worker_id, died=died)
-            except PeerError as error:
-                if "404" not in str(error):
-                    return  # Not reachable: the next round tells it.
+            except NotFound:
+                LOG.debug("the gateway does not know this worker", worker=worker_id)
+            except PeerError:
+                return  # Not reachable: the next round tells it.
             del self._unreported[worker_id]
 
     def _recycle(self) -> None:
@@ -111,10 +128,15 @@ class Fleet:
             if member is None or member.ending:
                 continue
             worn = worker["state"] == "DRAINING" and not worker["jobs"]
-            stuck = is_stuck(worker["ignoring_stop_since"], overview["now"])
+            stuck = is_stuck(worker["ignoring_stop_since"], overview["now"], overview["heartbeat_ms"])
             if worn or stuck:
                 LOG.info(
                     "worker is recycled", worker=worker["id"], reason="ignores a stop" if stuck else "asked for it"
                 )
-                member.ending = True
+                member.ending, member.recycled = True, self._clock.monotonic()
                 self._launcher.end(worker["id"], now=stuck)
+
+    def _insist(self) -> None:
+        for worker_id, member in self._members.items():
+            if member.recycled is not None and self._clock.monotonic() - member.recycled > ENDING_PATIENCE:
+                self._launcher.end(worker_id, now=True)

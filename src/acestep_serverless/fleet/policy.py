@@ -11,6 +11,9 @@ STUCK_AFTER_MS = 20_000
 """Milliseconds after which a worker that ignores a stop is ended: a handler that cannot be interrupted keeps a slot
 busy."""
 
+ENDING_PATIENCE = 30.0
+"""Seconds that a worker without a job has to follow a SIGTERM; one that hangs would take up its place for ever."""
+
 
 @dataclass(frozen=True, slots=True)
 class FleetPolicy:
@@ -29,6 +32,10 @@ def pause_after(deaths_in_a_row: int) -> float:
     return RESTART_PAUSES[min(deaths_in_a_row, len(RESTART_PAUSES) - 1)]
 
 
-def is_stuck(ignoring_stop_since: int | None, now_ms: int) -> bool:
-    """Tell whether a worker has ignored a stop for too long (times in milliseconds)."""
-    return ignoring_stop_since is not None and now_ms - ignoring_stop_since > STUCK_AFTER_MS
+def is_stuck(ignoring_stop_since: int | None, now_ms: int, heartbeat_ms: int = 0) -> bool:
+    """Tell whether a worker has ignored a stop for too long (times in milliseconds).
+
+    That a job was dropped is known only after it has been missing from two heartbeats, so slow ones need more patience.
+    """
+    patience = max(STUCK_AFTER_MS, 4 * heartbeat_ms)
+    return ignoring_stop_since is not None and now_ms - ignoring_stop_since > patience
