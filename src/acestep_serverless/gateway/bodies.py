@@ -10,7 +10,7 @@ from acestep_serverless.errors import TooLarge
 async def read_body(request: Request, limit: int) -> bytes:
     """Read a whole body of at most `limit` bytes. Raises TooLarge, before reading when the length is announced."""
     announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > limit:
+    if announced.isdecimal() and (len(announced) > 15 or int(announced) > limit):
         raise TooLarge(f"the body is larger than the limit of {limit} bytes for this request")
     body = bytearray()
     async for chunk in request.stream():
