@@ -62,4 +62,10 @@ class ToneEngine:
         wave = 0.25 * np.sin(2 * np.pi * (220 + seed % 440) * time)
         samples = np.stack([wave, wave]).astype(np.float32)
         metas = SongMetas(bpm=120, duration=request.duration, key_scale="A major", time_signature="4")
-        return Song(index, seed, Clip(samples), request.caption, request.lyrics, metas)
+        texts = {"caption": request.caption, "lyrics": request.lyrics}
+        warnings = tuple(
+            f"{name}: the tone engine reads the first {READ_CHARACTERS} characters"
+            for name, text in texts.items()
+            if len(text) > READ_CHARACTERS
+        )
+        return Song(index, seed, Clip(samples), request.caption, request.lyrics, metas, warnings)

@@ -8,7 +8,10 @@ from pathlib import Path
 
 from acestep_serverless.assembly.api import build_api, client_in_process
 from acestep_serverless.clock import SYSTEM_CLOCK
+from acestep_serverless.contract.music import parse_music_input
+from acestep_serverless.contract.music_output import error_output
 from acestep_serverless.engines import load_engine
+from acestep_serverless.errors import InputError
 from acestep_serverless.settings import Settings
 from acestep_serverless.worker.delivery import FolderSink
 from acestep_serverless.worker.handler import handle
@@ -19,6 +22,10 @@ Report = Callable[[Mapping[str, object]], None]
 def generate_song(settings: Settings, wish: Mapping[str, object], folder: Path, report: Report) -> dict[str, object]:
     """Make the songs of a handler input (`wish`) and return the handler's output, its `file` values paths in
     `folder`."""
+    try:
+        parse_music_input(dict(wish))
+    except InputError as error:
+        return error_output(str(error))  # Said before an engine is loaded, which takes seconds.
     engine = load_engine(settings.engine)
     engine.load(lambda fraction, stage: report({"progress": 0.0, "stage": stage}))
     job = {"id": f"generate-{uuid.uuid4()}", "input": {"poll_interval": 1, **wish}}

@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 from rich.console import Console
 
-from acestep_serverless.assembly.report import examine
+from acestep_serverless.assembly.report import Finding, examine
 from acestep_serverless.settings import Settings
 
 OUT = Console(highlight=False, soft_wrap=True)
@@ -19,5 +19,9 @@ def print_report(settings: Settings, *, as_json: bool) -> int:
     else:
         for finding in findings:
             mend = f"\n      mend: {finding.mend}" if finding.mend else ""
-            OUT.print(f"{'ok  ' if finding.well else 'MISS'}  {finding.name}: {finding.text}{mend}", markup=False)
+            OUT.print(f"{_mark(finding):8}{finding.name}: {finding.text}{mend}", markup=False)
     return 0 if all(finding.well or not finding.needed for finding in findings) else 1
+
+
+def _mark(finding: Finding) -> str:
+    return "ok" if finding.well else "MISSING" if finding.needed else "absent"

@@ -72,7 +72,7 @@ def serve(
 def worker(
     gateway: Annotated[str | None, typer.Option(help=_described("gateway"))] = None,
     endpoint_id: EndpointId = None,
-    key: Annotated[str | None, typer.Option(help=_described("worker_key"), envvar=f"{PREFIX}WORKER_KEY")] = None,
+    key: Annotated[str | None, typer.Option(help=_described("worker_key"))] = None,
     engine: EngineName = None,
     workers: Annotated[int | None, typer.Option(help=_described("workers"))] = None,
     acestep_api_url: Annotated[str | None, typer.Option(help=_described("acestep_api_url"))] = None,
