@@ -1,6 +1,8 @@
 """kill -9 anywhere, at any moment: no acknowledged job is lost, none is completed twice, no process is left behind."""
 
 import sqlite3
+import subprocess
+import sys
 import time
 from contextlib import closing
 from pathlib import Path
@@ -107,5 +109,25 @@ def test_an_acknowledged_job_is_on_disk_before_the_answer(tmp_path: Path):
             for child in house.children("core"):
                 child.kill()
             assert house.status(job_id)["status"] == "IN_QUEUE"
+    finally:
+        house.close()
+
+
+def test_a_second_serve_on_the_same_data_folder_is_refused_and_harms_nothing(tmp_path: Path):
+    """It would take the first one's workers for dead and give their jobs to its own."""
+    house = House(tmp_path / "data", "--workers", "0")
+    try:
+        command = [sys.executable, "-m", "acestep_serverless", "serve", "--port", "0"]
+        done = subprocess.run(
+            [*command, "--data-dir", str(house.data_dir)],
+            env=house.environ,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            cwd=tmp_path,
+        )
+        assert done.returncode == 1
+        assert "another serve works with the data folder" in done.stderr
+        assert house.status(house.run())["status"] == "IN_QUEUE"
     finally:
         house.close()

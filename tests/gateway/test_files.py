@@ -285,3 +285,15 @@ async def test_the_retention_sweep_deletes_old_jobs_with_their_files(tmp_path):
             await asyncio.sleep(0.05)
         assert (await house.get(f"status/{job_id}")).status_code == 404
         assert files_in(house) == []
+
+
+async def test_a_file_without_a_row_goes_at_the_next_start_and_one_with_a_row_stays(tmp_path):
+    """A process that is killed between its two steps leaves such a file, and nobody could ever name it."""
+    async with open_house(tmp_path / "data") as house:
+        _, file = await filed(house, await house.hire())
+    folder = tmp_path / "data" / "artifacts"
+    (folder / "e").mkdir(exist_ok=True)
+    (folder / "e" / f"e{'0' * 39}.mp3").write_bytes(b"nobody's")
+    async with open_house(tmp_path / "data") as house:
+        assert len(files_in(house)) == 1
+        assert (await house.http.get(file)).content == SONG

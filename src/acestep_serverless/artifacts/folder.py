@@ -58,10 +58,20 @@ class ArtifactFolder:
         return Received(path, size, hasher.hexdigest())
 
     def keep(self, received: Received, name: str) -> None:
-        """Give a received file its name, replacing an earlier one at once."""
+        """Give a received file its name, replacing an earlier one at once; the name outlives a power cut."""
         target = self.path(name)
         target.parent.mkdir(exist_ok=True)
         received.path.replace(target)
+        if os.name == "posix":  # Elsewhere a folder cannot be opened, and needs not be.
+            folder = os.open(target.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+
+    def names(self) -> list[str]:
+        """List the names of all files that have one."""
+        return [file.name for folder in self._root.iterdir() if folder != self._incoming for file in folder.iterdir()]
 
     def remove(self, name: str) -> None:
         """Delete a file; one that is not there is as good as deleted."""

@@ -77,6 +77,7 @@ def build(settings: Settings, *, first_start: bool, clock: Clock = SYSTEM_CLOCK)
         folder.prepare()
         if first_start:
             await _end_former_fleet(parts)
+            await parts.shelf.clear_strays()
         sweeper = Sweeper(parts.desk, database, clock, started_at=clock.now_ms(), retention_ms=retention_ms)
         sweeping = asyncio.create_task(_sweep_for_ever(sweeper, parts, retention_ms))
         try:

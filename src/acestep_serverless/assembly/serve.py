@@ -10,10 +10,12 @@ import secrets
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 import httpx
 import structlog
@@ -25,6 +27,9 @@ from acestep_serverless.clock import SYSTEM_CLOCK
 from acestep_serverless.errors import SettingsError
 from acestep_serverless.fleet.policy import LONG_LIFE, pause_after
 from acestep_serverless.settings import PREFIX, Settings
+
+if sys.platform != "win32":
+    import fcntl
 
 LOG = structlog.get_logger(__name__)
 
@@ -54,12 +59,30 @@ def worker_key(settings: Settings) -> SecretStr:
     if settings.worker_key.get_secret_value():
         return settings.worker_key
     path = settings.data_dir / "worker.key"
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    with suppress(FileExistsError):
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    if not path.exists() or not path.read_text().strip():
+        handle, unfinished = tempfile.mkstemp(dir=settings.data_dir)  # made with mode 0600
         with os.fdopen(handle, "w") as file:
             file.write(secrets.token_urlsafe(32))
+        Path(unfinished).replace(path)
     return SecretStr(path.read_text().strip())
+
+
+def claim(data_dir: Path) -> IO[str]:
+    """Claim a data folder for this process until the returned file closes. Raises SettingsError when it is claimed.
+
+    Two parents on one folder would take each other's workers for dead ones.
+    """
+    data_dir.mkdir(parents=True, exist_ok=True)
+    lock = (data_dir / "serve.lock").open("a")
+    try:
+        if sys.platform != "win32":
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise SettingsError(
+            f"another serve works with the data folder {data_dir.resolve()}; end it, or name another --data-dir"
+        ) from None
+    return lock
 
 
 def base_url(listening: socket.socket) -> str:
@@ -129,6 +152,7 @@ class Parent:
 
     def __init__(self, settings: Settings, announce: Callable[[str, Settings], None]) -> None:
         require_engine(settings)
+        self._claim = claim(settings.data_dir)
         key = worker_key(settings)
         self._listening = bind(settings.host, settings.port)
         self._url = base_url(self._listening)
@@ -154,6 +178,7 @@ class Parent:
             self._crew.end()
             self._core.end(grace=5.0)
             self._listening.close()
+            self._claim.close()
 
     def _core_answers(self) -> bool:
         try:

@@ -76,7 +76,8 @@ class Fleet:
             if not self._members:
                 break
             pause(0.05)
-        self._report()
+        with suppress(AcestepServerlessError):
+            self._report()
 
     def _start(self, now: float) -> bool:
         worker_id = self._new_worker_id()

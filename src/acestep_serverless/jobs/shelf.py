@@ -111,6 +111,18 @@ class Shelf:
             await asyncio.to_thread(self._folder.remove, name)  # 512 MB take a while; the loop has other guests
         return len(names)
 
+    async def clear_strays(self) -> int:
+        """Delete files without a row: a process that was killed between its two steps leaves such. Returns how many.
+
+        Call it before anything is put on the shelf.
+        """
+        names = await asyncio.to_thread(self._folder.names)
+        known = self._database.read(lambda connection: set(connection.execute(sa.select(ARTIFACTS.c.name)).scalars()))
+        strays = [name for name in names if name not in known]
+        for name in strays:
+            await asyncio.to_thread(self._folder.remove, name)
+        return len(strays)
+
 
 def _require_lease(connection: sa.Connection, place: Place) -> None:
     if not store.holds(connection, place.worker_id, place.job_id):
