@@ -1,6 +1,6 @@
 """A worker made of the unmodified Runpod SDK with a handler that does what its input says. Run as a process of its own.
 
-python sdk_worker.py GATEWAY ENDPOINT WORKER_KEY WORKER_ID MODE        MODE: async, sync
+python sdk_worker.py GATEWAY ENDPOINT WORKER_KEY WORKER_ID MODE        MODE: async, sync, generator
 """
 
 import asyncio
@@ -46,13 +46,25 @@ def make_sync(_sdk):
     return handler
 
 
+def make_generator(_sdk):
+    async def handler(job):
+        for number in range(job["input"].get("chunks", 0)):
+            yield {"n": number, "word": "é"}
+            await asyncio.sleep(job["input"].get("pause", 0))
+
+    return handler
+
+
+MODES = {"async": make_async, "sync": make_sync, "generator": make_generator}
+
+
 def main() -> None:
     gateway, endpoint_id, key, worker_id, mode = sys.argv[1:6]
     sys.argv = sys.argv[:1]
     enrolment = GatewayClient(gateway, endpoint_id, key).enrol(worker_id, from_fleet=False)
     link = GatewayLink(gateway, endpoint_id, worker_id, enrolment.token)
     prepare_environment(os.environ, link, ping_interval_ms=enrolment.heartbeat_ms)
-    run({"async": make_async, "sync": make_sync}[mode], os.environ)
+    run(MODES[mode], os.environ)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,11 @@
 import json
 import signal
 import sqlite3
+import subprocess
+import sys
 import time
 from contextlib import closing
+from pathlib import Path
 
 import httpx
 import psutil
@@ -196,6 +199,21 @@ def test_13_status_answers_a_post_as_it_does_a_get(house):
     assert house.post(f"status/{job_id}") == house.status(job_id)
     house.post("purge-queue")
     assert house.status(job_id)["status"] == "CANCELLED"
+
+
+def test_14_and_15_the_official_client_reads_a_stream_to_its_end_and_that_of_a_cancelled_job_ends_too(house, hire):
+    """Its loop knows no CANCELLED: told that, it would go on for ever."""
+    hire("generator")
+    script = Path(__file__).with_name("streaming_client.py")
+    environ = {**house.environ, "RUNPOD_ENDPOINT_BASE_URL": f"{house.url}/v2", "HOME": str(house.data_dir)}
+    done = subprocess.run(
+        [sys.executable, str(script), "ace-step"], env=environ, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    seen = json.loads(done.stdout.splitlines()[-1])
+    assert seen["whole"] == [{"n": number, "word": "é"} for number in range(5)]
+    assert house.status(seen["cancelled"])["status"] == "CANCELLED"
+    assert seen["seconds"] < 10
 
 
 def test_18_a_job_has_only_plain_keys_when_it_is_handed_out(house):

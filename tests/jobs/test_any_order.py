@@ -12,6 +12,7 @@ from jobs_house import BROKEN, DONE, ENDPOINT, Office, open_office
 
 from acestep_serverless.contract.job import FINAL_STATES
 from acestep_serverless.database.tables import JOB_EVENTS, JOBS
+from acestep_serverless.errors import Conflict
 from acestep_serverless.jobs.states import DEATHS_ALLOWED, LOSSES_ALLOWED, MOVES
 
 WORKERS = ("w1", "w2", "w3")
@@ -80,6 +81,19 @@ class AnyOrder(RuleBasedStateMachine):
     def cancel(self, number):
         assert self.do(self.office.desk.cancel(ENDPOINT, self.one(number))).state in FINAL_STATES
 
+    @precondition(lambda self: self.ids)
+    @rule(number=numbers)
+    def retry(self, number):
+        job = self.one(number)
+        ended_badly = self.office.state(job) in ("FAILED", "TIMED_OUT")
+        try:
+            self.do(self.office.desk.retry(ENDPOINT, job))
+        except Conflict:
+            assert not ended_badly
+        else:
+            assert ended_badly
+            del self.ends[job]
+
     @rule()
     def purge(self):
         waiting = sum(self.office.state(job) == "IN_QUEUE" for job in self.ids)
@@ -125,9 +139,12 @@ class AnyOrder(RuleBasedStateMachine):
             assert (events[row.id][0], state) == ("submit", row.state)
             names = events[row.id]
             assert row.deliveries == names.count("take")
+            attempts = 1 + names.count("retry")
+            ended = names.count("complete") + names.count("fail")
+            assert self.delivered.get(row.id, 0) == ended <= attempts
+            names = names[len(names) - names[::-1].index("retry") :] if attempts > 1 else names
             assert row.deaths == names.count("bury") + names.count("give_up") <= DEATHS_ALLOWED
             assert row.losses == names.count("lose") + names.count("lose_for_good") <= LOSSES_ALLOWED
-            assert self.delivered.get(row.id, 0) == names.count("complete") + names.count("fail") <= 1
             if row.state in FINAL:
                 assert self.ends.setdefault(row.id, tuple(row)) == tuple(row), "an end has changed"
             if row.state == "IN_QUEUE":

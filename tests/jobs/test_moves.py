@@ -11,7 +11,7 @@ from jobs_house import BROKEN, DONE, ENDPOINT, START, open_office
 from acestep_serverless.contract.job import FINAL_STATES, JobState
 from acestep_serverless.contract.worker_protocol import JobResult
 from acestep_serverless.database.tables import JOB_BODIES, JOBS, STOPS
-from acestep_serverless.errors import NotFound
+from acestep_serverless.errors import Conflict, NotFound
 from acestep_serverless.jobs import store
 from acestep_serverless.jobs.states import MOVES
 
@@ -27,6 +27,7 @@ TABLE = {
     "lose": {"IN_PROGRESS"},
     "lose_for_good": {"IN_PROGRESS"},
     "time_out": {"IN_PROGRESS"},
+    "retry": {"FAILED", "TIMED_OUT"},
     "expire": {"IN_QUEUE", "IN_PROGRESS"},
 }
 """Said a second time, by hand: the table of moves is what everything else trusts."""
@@ -46,7 +47,8 @@ def in_state(state):
 
 def test_the_table_of_moves_is_the_one_that_is_meant():
     assert {name: {state.value for state in move.sources} for name, move in MOVES.items()} == TABLE
-    assert all(not FINAL_STATES & set(move.sources) for move in MOVES.values()), "nothing leads out of a final state"
+    leaving = {name for name, move in MOVES.items() if FINAL_STATES & set(move.sources)}
+    assert leaving == {"retry"}, "nothing else leads out of a final state"
 
 
 @pytest.mark.parametrize("state", JobState)
@@ -286,3 +288,33 @@ async def test_deleting_a_job_leaves_nothing_of_it(office):
     for table in ("jobs", "job_bodies", "job_events", STOPS.name):
         count = f"SELECT count(*) FROM {table}"
         assert office.database.read(lambda c, text=count: c.exec_driver_sql(text).scalar()) == 0, table
+
+
+async def test_a_failed_job_is_tried_again_under_its_id_with_its_input_and_a_new_ttl(office):
+    await office.hire("w1")
+    job_id = await office.submit("j", ttl_ms=60_000)
+    first = await office.desk.take(ENDPOINT, "w1")
+    await office.desk.finish("w1", job_id, BROKEN)
+    office.now += 50_000
+    assert (await office.desk.retry(ENDPOINT, job_id)).state == "IN_QUEUE"
+    view = office.desk.view(ENDPOINT, job_id)
+    assert (view.error, view.output, view.worker_id, view.taken_at) == (None, None, None, None)
+    office.now += 50_000
+    await office.sweeper.run_once()
+    assert await office.desk.take(ENDPOINT, "w1") == first
+    await office.desk.finish("w1", job_id, DONE)
+    assert office.desk.view(ENDPOINT, job_id).output == DONE.output
+    assert office.history(job_id) == ["submit", "take", "fail", "retry", "take", "complete"]
+
+
+async def test_a_job_that_waits_runs_or_went_well_cannot_be_tried_again(office):
+    await office.hire("w1")
+    job_id = await office.submit("j")
+    for step in (office.desk.take(ENDPOINT, "w1"), office.desk.finish("w1", job_id, DONE)):
+        with pytest.raises(Conflict, match="only FAILED and TIMED_OUT"):
+            await office.desk.retry(ENDPOINT, job_id)
+        await step
+    with pytest.raises(Conflict, match="COMPLETED"):
+        await office.desk.retry(ENDPOINT, job_id)
+    with pytest.raises(NotFound):
+        await office.desk.retry("other", job_id)

@@ -32,6 +32,7 @@ from acestep_serverless.gateway.app import create_gateway
 from acestep_serverless.gateway.parts import GatewayRules, Parts
 from acestep_serverless.jobs.desk import DeskRules, JobDesk
 from acestep_serverless.jobs.shelf import Shelf
+from acestep_serverless.jobs.streams import StreamDesk
 from acestep_serverless.jobs.sweeper import Sweeper
 from acestep_serverless.logs import configure_logs
 from acestep_serverless.registry.endpoints import EndpointTable
@@ -58,8 +59,10 @@ def build(settings: Settings, *, first_start: bool, clock: Clock = SYSTEM_CLOCK)
     database = Database(sqlite_url(settings.data_dir / "acestep-serverless.sqlite3"))
     folder = ArtifactFolder(settings.data_dir / "artifacts", limit_bytes=settings.artifact_limit_mb * 1024 * 1024)
     rules = DeskRules(heartbeat_ms=settings.heartbeat_seconds * 1000, lease_ms=settings.lease_seconds * 1000)
+    desk = JobDesk(database, clock, rules)
     parts = Parts(
-        desk=JobDesk(database, clock, rules),
+        desk=desk,
+        streams=StreamDesk(desk, database, clock),
         endpoints=EndpointTable(settings.keys_by_endpoint(), settings.execution_timeout_seconds * 1000),
         workers=WorkerRegistry(database, clock, lambda: secrets.token_urlsafe(32)),
         shelf=Shelf(database, folder, clock, lambda: secrets.token_hex(20)),

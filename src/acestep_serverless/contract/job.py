@@ -48,6 +48,9 @@ POLICY_BOUNDS = {"executionTimeout": Bounds(5_000, WEEK_MS), "ttl": Bounds(10_00
 """`policy` members in milliseconds, with the platform's documented ranges."""
 WAIT_BOUNDS = Bounds(1_000, 300_000)
 """`?wait` of `/runsync`, in milliseconds."""
+STATUS_WAIT_BOUNDS = Bounds(0, 300_000)
+"""`?wait` of `/status-sync`, in milliseconds: the JavaScript client sends what is left of its own patience."""
+DEFAULT_STATUS_WAIT_MS = 90_000
 DEFAULT_TTL_MS = 24 * 3600 * 1000
 
 

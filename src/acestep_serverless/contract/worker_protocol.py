@@ -13,6 +13,8 @@ from typing import Any
 
 DONE_BODY_LIMIT = 128 * 1024 * 1024
 """Bytes of one `job-done` body that are read; a larger one fails its job with a sentence (4xx would lose it unseen)."""
+CHUNK_BODY_LIMIT = 20 * 1024 * 1024
+"""Bytes of one `job-stream` body."""
 NO_SUCH_JOB = "-"
 """Names no job. Ends an expired stop hold: after an empty list or 204 the SDK would sleep 1 s, after this it polls at
 once."""
@@ -64,6 +66,15 @@ def parse_done(raw: bytes) -> ProgressReport | JobResult:
     text = None if not error else error if isinstance(error, str) else dump(error)
     text = text and HALF_CHARACTER.sub("\N{REPLACEMENT CHARACTER}", text)
     return JobResult(output, text, body.get("stopPod") is True)
+
+
+def parse_chunk(raw: bytes) -> str | None:
+    """Read a `job-stream` body as the JSON text of its `output`; None when it cannot be read."""
+    try:
+        body = json.loads(raw, parse_constant=lambda _: None, parse_float=_finite)
+        return dump(body.get("output")) if isinstance(body, dict) else None
+    except (ValueError, RecursionError, UnicodeDecodeError):
+        return None
 
 
 def _finite(text: str) -> float | None:

@@ -71,6 +71,16 @@ JOB_EVENTS = sa.Table(
 )
 """The history: one row for every move, named as in the table of `jobs/states.py`."""
 
+STREAM_CHUNKS = sa.Table(
+    "stream_chunks",
+    METADATA,
+    sa.Column("number", ROW_NUMBER, primary_key=True, autoincrement=True),
+    sa.Column("job_id", sa.Text, sa.ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("output", sa.Text, nullable=False),
+    sa.Index("stream_chunks_by_job", "job_id", "number"),
+)
+"""What a generator has yielded and nobody has read yet, as JSON text, in order; reading takes it away."""
+
 STOPS = sa.Table(
     "stops",
     METADATA,

@@ -14,7 +14,7 @@ from acestep_serverless.contract import job as wire
 from acestep_serverless.contract.job import JobState, JobView
 from acestep_serverless.errors import FieldProblem, InputError
 from acestep_serverless.gateway.bodies import read_body
-from acestep_serverless.gateway.parts import PartsHere
+from acestep_serverless.gateway.parts import Parts, PartsHere
 from acestep_serverless.gateway.polls import hold
 from acestep_serverless.registry.endpoints import Endpoint
 
@@ -28,11 +28,10 @@ async def _entered(request: Request, parts: PartsHere, endpoint_id: str) -> Endp
 EndpointHere = Annotated[Endpoint, Depends(_entered)]
 
 
-def _wait_seconds(text: str | None) -> float:
-    """Read `?wait` (milliseconds); without it a caller waits for the end, as the guide says."""
+def _wait_seconds(text: str | None, bounds: wire.Bounds = wire.WAIT_BOUNDS, default: float = math.inf) -> float:
+    """Read `?wait` (milliseconds); without it a caller of `/runsync` waits for the end, as the guide says."""
     if text is None:
-        return math.inf
-    bounds = wire.WAIT_BOUNDS
+        return default
     if len(text) > 12 or not text.isdecimal() or not bounds.minimum <= int(text) <= bounds.maximum:
         allowed = f"must be whole milliseconds from {bounds.minimum} to {bounds.maximum}"
         raise InputError([FieldProblem("wait", text[:40], allowed)])
@@ -61,11 +60,7 @@ async def runsync(request: Request, parts: PartsHere, endpoint: EndpointHere, wa
     job_id = wire.runsync_id(parts.new_uuid)
     await parts.desk.submit(endpoint.id, job_id, body, endpoint.execution_timeout_ms)
 
-    async def look() -> JobView | None:
-        now = parts.desk.view(endpoint.id, job_id)
-        return now if parts.desk.is_final(now) else None
-
-    final = await hold(parts, request, f"job:{job_id}", look, seconds)
+    final = await _end_of(job_id, request, parts, endpoint, seconds)
     if final is not None:
         return _show(final, parts)
     view = parts.desk.view(endpoint.id, job_id)
@@ -77,6 +72,33 @@ async def runsync(request: Request, parts: PartsHere, endpoint: EndpointHere, wa
 async def status(job_id: str, parts: PartsHere, endpoint: EndpointHere) -> Response:
     """Show a job: its state, times and worker, its progress while it runs, its output or error at the end."""
     return _show(parts.desk.view(endpoint.id, job_id), parts)
+
+
+async def _end_of(job_id: str, request: Request, parts: Parts, endpoint: Endpoint, seconds: float) -> JobView | None:
+    async def look() -> JobView | None:
+        now = parts.desk.view(endpoint.id, job_id)
+        return now if parts.desk.is_final(now) else None
+
+    return await hold(parts, request, f"job:{job_id}", look, seconds)
+
+
+@ROUTES.post("/status-sync/{job_id}", include_in_schema=False)
+@ROUTES.get("/status-sync/{job_id}")
+async def status_sync(
+    job_id: str, request: Request, parts: PartsHere, endpoint: EndpointHere, wait: str | None = None
+) -> Response:
+    """Show a job once it is final, or as it is after `?wait` milliseconds: the JavaScript and Go clients ask here
+    without a pause."""
+    seconds = _wait_seconds(wait, wire.STATUS_WAIT_BOUNDS, wire.DEFAULT_STATUS_WAIT_MS / 1000)
+    final = await _end_of(job_id, request, parts, endpoint, seconds)
+    return _show(final or parts.desk.view(endpoint.id, job_id), parts)
+
+
+@ROUTES.post("/retry/{job_id}")
+async def retry(job_id: str, parts: PartsHere, endpoint: EndpointHere) -> dict[str, str]:
+    """Queue a FAILED or TIMED_OUT job again, under its id and with its input; its old output is dropped."""
+    view = await parts.desk.retry(endpoint.id, job_id)
+    return {"id": view.id, "status": view.state.value}
 
 
 @ROUTES.post("/cancel/{job_id}")

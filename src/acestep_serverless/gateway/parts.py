@@ -10,6 +10,7 @@ from acestep_serverless.clock import Clock
 from acestep_serverless.database.wakeup import Wakeup
 from acestep_serverless.jobs.desk import JobDesk
 from acestep_serverless.jobs.shelf import Shelf
+from acestep_serverless.jobs.streams import StreamDesk
 from acestep_serverless.registry.endpoints import EndpointTable
 from acestep_serverless.registry.workers import WorkerRegistry
 
@@ -34,6 +35,7 @@ class Parts:
     desk: JobDesk
     endpoints: EndpointTable
     workers: WorkerRegistry
+    streams: StreamDesk
     shelf: Shelf
     wakeup: Wakeup
     clock: Clock

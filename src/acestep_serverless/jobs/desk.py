@@ -16,7 +16,7 @@ from acestep_serverless.contract.job import FINAL_STATES, JobRequest, JobView
 from acestep_serverless.contract.worker_protocol import JobResult, job_for_worker
 from acestep_serverless.database.database import Database
 from acestep_serverless.database.tables import JOBS
-from acestep_serverless.errors import NotFound
+from acestep_serverless.errors import Conflict, NotFound
 from acestep_serverless.jobs import store
 from acestep_serverless.jobs.states import DEATHS_ALLOWED, LOSSES_ALLOWED
 
@@ -83,6 +83,7 @@ class JobDesk:
         if not moved:
             return None
         store.forget_stops(connection, worker_id, moved[0].id)
+        store.forget_chunks(connection, moved[0].id)
         input_text, passed_on = store.body_for_worker(connection, moved[0].id)
         return job_for_worker(moved[0].id, input_text, json.loads(passed_on))
 
@@ -141,6 +142,26 @@ class JobDesk:
         where = (JOBS.c.id == job_id, JOBS.c.endpoint_id == endpoint_id)
         self._announce(await self._database.write(lambda connection: store.move(connection, "cancel", now, *where)))
         return self.view(endpoint_id, job_id)
+
+    async def retry(self, endpoint_id: str, job_id: str) -> JobView:
+        """Put a job that failed or timed out back in the queue, with its id, its input and a new ttl of the same
+        length. Raises Conflict for any other job."""
+        now = self._clock.now_ms()
+        where = (JOBS.c.id == job_id, JOBS.c.endpoint_id == endpoint_id)
+        ttl = JOBS.c.expires_at - JOBS.c.submitted_at
+        fresh = {"submitted_at": now, "expires_at": now + ttl, "error": None, "worker_id": None}
+
+        def work(connection: sa.Connection) -> list[store.Moved]:
+            moved = store.move(connection, "retry", now, *where, **fresh, deaths=0, losses=0)
+            if moved:
+                store.set_output(connection, job_id, None)
+            return moved
+
+        moved = self._announce(await self._database.write(work))
+        view = self.view(endpoint_id, job_id)
+        if not moved:
+            raise Conflict(f"job {job_id} is {view.state}: only FAILED and TIMED_OUT jobs can be retried")
+        return view
 
     async def purge(self, endpoint_id: str) -> int:
         """Cancel every job that still waits in an endpoint's queue; returns how many."""

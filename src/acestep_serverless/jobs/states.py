@@ -4,7 +4,7 @@ submit --> IN_QUEUE --take--> IN_PROGRESS --complete--> COMPLETED
               ^  |                 |  |----fail, give_up, lose_for_good--> FAILED
               |  |--cancel, purge--+--cancel--> CANCELLED
               |  |--expire---------+--expire, time_out--> TIMED_OUT
-              +--give_back, bury, lose--+
+              +--give_back, bury, lose--+             FAILED, TIMED_OUT --retry--> IN_QUEUE
 """
 
 from dataclasses import dataclass
@@ -44,6 +44,9 @@ MOVES: dict[str, Move] = {
     "lose": Move((RUNNING,), WAITING, "Its id left the heartbeats without a result; counted in `losses`.", True),
     "lose_for_good": Move((RUNNING,), JobState.FAILED, "It was lost that way once too often.", True),
     "time_out": Move((RUNNING,), JobState.TIMED_OUT, "It ran longer than its executionTimeout.", True),
+    "retry": Move(
+        (JobState.FAILED, JobState.TIMED_OUT), WAITING, "The client wants it tried again: same id and input."
+    ),
     "expire": Move((WAITING, RUNNING), JobState.TIMED_OUT, "Its ttl passed before it was final.", True),
 }
 """Every legal move by its name in `job_events`."""

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from acestep_serverless.contract.job import FINAL_STATES, JobRequest, JobState, JobView
 from acestep_serverless.contract.worker_protocol import dump
-from acestep_serverless.database.tables import JOB_BODIES, JOB_EVENTS, JOBS, STOPS, WORKERS
+from acestep_serverless.database.tables import JOB_BODIES, JOB_EVENTS, JOBS, STOPS, STREAM_CHUNKS, WORKERS
 from acestep_serverless.jobs.states import MOVES
 
 Condition = sa.ColumnElement[bool]
@@ -23,6 +23,7 @@ _VIEW = sa.select(
     *(JOBS.c[name] for name in ("id", "state", "submitted_at", "taken_at", "finished_at", "worker_id")),
     *(JOBS.c[name] for name in ("progress", "error")),
 ).where(JOBS.c.id == sa.bindparam("job"), JOBS.c.endpoint_id == sa.bindparam("endpoint"))
+_FORGET_CHUNKS = STREAM_CHUNKS.delete().where(STREAM_CHUNKS.c.job_id == sa.bindparam("job"))
 _OUTPUT = sa.select(JOB_BODIES.c.output).where(JOB_BODIES.c.job_id == sa.bindparam("job"))
 
 
@@ -75,6 +76,11 @@ def move(connection: sa.Connection, name: str, at: int, *where: Condition, **val
 def _record(connection: sa.Connection, name: str, at: int, moved: Sequence[Moved]) -> None:
     events = [{"job_id": job.id, "at": at, "move": name, "worker_id": job.worker_id} for job in moved]
     connection.execute(JOB_EVENTS.insert(), events)
+
+
+def forget_chunks(connection: sa.Connection, job_id: str) -> None:
+    """Forget what an earlier attempt at a job has streamed and nobody has read."""
+    connection.execute(_FORGET_CHUNKS, {"job": job_id})
 
 
 def next_in_line(endpoint_id: str) -> Condition:
