@@ -43,7 +43,7 @@ def test_every_setting_can_be_set_by_its_variable(monkeypatch: pytest.MonkeyPatc
     given |= {"API_KEYS": "a, b", "WORKER_KEY": "w", "GATEWAY": "http://g:1/", "ACESTEP_API_URL": "http://a:1"}
     given |= {"ACESTEP_API_KEY": "k", "EXECUTION_TIMEOUT_SECONDS": "6", "RETENTION_HOURS": "0.5", "LOG_JSON": "true"}
     given |= {"ARTIFACT_LIMIT_MB": "3", "HEARTBEAT_SECONDS": "2", "LEASE_SECONDS": "9", "DRAIN_SECONDS": "0"}
-    given |= {"LOG_LEVEL": "DEBUG"}
+    given |= {"LOG_LEVEL": "DEBUG", "WEBHOOK_SECRET": "whsec_czNjcmV0", "WEBHOOK_PRIVATE": "true"}
     assert set(given) == {name.upper() for name in Settings.model_fields}
     for name, value in given.items():
         monkeypatch.setenv(f"{PREFIX}{name}", value)

@@ -5,6 +5,7 @@ Variables are the field's name in capitals after `ACESTEP_SERVERLESS_`; the TOML
 the working directory, or the one that ACESTEP_SERVERLESS_CONFIG names, with the fields' names as keys.
 """
 
+import base64
 import os
 import re
 from collections.abc import Mapping
@@ -56,6 +57,10 @@ class Settings(BaseSettings):
     )
     retention_hours: float = Field(168.0, gt=0, le=8_760, description="how long final jobs and their audio are kept")
     artifact_limit_mb: int = Field(512, ge=1, le=4_096, description="largest audio file that a worker may hand over")
+    webhook_secret: SecretStr = Field(
+        SecretStr(""), description="signs webhooks as Standard Webhooks say; unset means unsigned"
+    )
+    webhook_private: bool = Field(False, description="let webhooks go to private and loopback addresses")
     heartbeat_seconds: int = Field(4, ge=1, le=60, description="time between two signs of life of a worker")
     lease_seconds: int = Field(30, ge=3, le=600, description="how long a silent worker keeps its job")
     drain_seconds: float = Field(5.0, ge=0, le=3_600, description="how long an ending fleet waits for running jobs")
@@ -76,6 +81,16 @@ class Settings(BaseSettings):
     def _endpoint_name(cls, value: str) -> str:
         if not ENDPOINT_ID.fullmatch(value):
             raise ValueError("must be 1 to 63 small letters, digits or dashes, starting with a letter or digit")
+        return value
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _signing_secret(cls, value: SecretStr) -> SecretStr:
+        prefix, _, rest = value.get_secret_value().partition("whsec_")
+        try:
+            base64.b64decode(rest if not prefix else "", validate=True)
+        except ValueError:
+            raise ValueError("what follows whsec_ must be base64") from None
         return value
 
     @field_validator("gateway", "acestep_api_url")

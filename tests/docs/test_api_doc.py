@@ -103,7 +103,7 @@ def test_the_job_body_is_accepted_and_its_bounds_are_the_codes() -> None:
     for name, bounds in wire.POLICY_BOUNDS.items():
         assert text[f"policy.{name}"].startswith(f"{bounds.minimum} to {bounds.maximum} ms")
     with pytest.raises(InputError):
-        wire.parse_job_body({**body, "webhook": "http://example.org"})
+        wire.parse_job_body({**body, "webhookV2": "http://example.org"})
 
 
 def test_the_limits_are_the_codes() -> None:
@@ -138,7 +138,7 @@ def test_errors_over_http_are_one_sentence_under_the_documented_codes(served: Se
         (404, served.http.get(f"{served.url}/v1/audio?filename=none.mp3", headers=key)),
         (405, served.http.get(f"{base}/run", headers=key)),
         (400, served.http.post(f"{base}/run", content=b"{", headers=key)),
-        (400, served.http.post(f"{base}/run", json={**job, "webhook": "http://example.org"}, headers=key)),
+        (400, served.http.post(f"{base}/run", json={**job, "webhook": "example.org"}, headers=key)),
         (400, served.http.post(f"{base}/run", json={**job, "priority": 3}, headers=key)),
         (400, served.http.post(f"{base}/runsync?wait=5", json=job, headers=key)),
     ):

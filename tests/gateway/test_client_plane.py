@@ -160,7 +160,7 @@ WRONG_BODIES = {
     "ttl huge": (b'{"input": 1, "policy": {"ttl": 1' + b"0" * 400 + b"}}", "policy.ttl"),
     "timeout too large": (b'{"input": 1, "policy": {"executionTimeout": 604800001}}', "policy.executionTimeout"),
     "priority of another kind": (b'{"input": 1, "policy": {"lowPriority": "no"}}', "policy.lowPriority"),
-    "webhook": (b'{"input": 1, "webhook": "http://x"}', "webhook: is not supported"),
+    "webhook": (b'{"input": 1, "webhook": "ftp://x"}', "webhook: must be an http or https URL"),
     "s3Config of another kind": (b'{"input": 1, "s3Config": "secret-word"}', "s3Config: must be an object"),
 }
 

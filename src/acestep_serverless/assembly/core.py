@@ -31,10 +31,12 @@ from acestep_serverless.database.engine import sqlite_url
 from acestep_serverless.gateway.app import create_gateway
 from acestep_serverless.gateway.parts import GatewayRules, Parts
 from acestep_serverless.jobs.desk import DeskRules, JobDesk
+from acestep_serverless.jobs.outbox import Outbox
 from acestep_serverless.jobs.shelf import Shelf
 from acestep_serverless.jobs.streams import StreamDesk
 from acestep_serverless.jobs.sweeper import Sweeper
 from acestep_serverless.logs import configure_logs
+from acestep_serverless.outbound.caller import Caller
 from acestep_serverless.registry.endpoints import EndpointTable
 from acestep_serverless.registry.workers import WorkerRegistry
 from acestep_serverless.settings import Settings
@@ -48,6 +50,7 @@ SWITCH_INTERVAL = 0.0005
 """Seconds after which the event loop and the writer's thread hand each other the interpreter. With Python's own 0.005
 each commit kept the loop waiting: 0.15 of the bare route's `/run` rate, against 0.24."""
 SWEEP_EVERY = 1.0
+NOTIFY_EVERY = 0.5
 CLOSING = 3
 """Seconds that open requests get when the core is told to end."""
 
@@ -81,14 +84,19 @@ def build(settings: Settings, *, first_start: bool, clock: Clock = SYSTEM_CLOCK)
         if first_start:
             await _end_former_fleet(parts)
             await parts.shelf.clear_strays()
+        caller = Caller(allow_private=settings.webhook_private)
+        outbox = Outbox(database, clock, caller.post, settings.webhook_secret.get_secret_value())
         sweeper = Sweeper(parts.desk, database, clock, started_at=clock.now_ms(), retention_ms=retention_ms)
-        sweeping = asyncio.create_task(_sweep_for_ever(sweeper, parts, retention_ms))
+        chores = [
+            asyncio.create_task(_sweep_for_ever(sweeper, parts, retention_ms)),
+            asyncio.create_task(_notify_for_ever(outbox)),
+        ]
         try:
             yield
         finally:
-            sweeping.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await sweeping
+            for chore in chores:
+                chore.cancel()
+            await asyncio.gather(*chores, return_exceptions=True)
             database.close()
 
     return create_gateway(parts, lifespan)
@@ -113,6 +121,15 @@ async def _sweep_for_ever(sweeper: Sweeper, parts: Parts, retention_ms: int) -> 
             await parts.workers.forget(silent_since=parts.clock.now_ms() - retention_ms)
         except Exception:
             LOG.exception("a sweep failed; the next one tries again")
+
+
+async def _notify_for_ever(outbox: Outbox) -> None:
+    while True:
+        await asyncio.sleep(NOTIFY_EVERY)
+        try:
+            await outbox.run_once()
+        except Exception:
+            LOG.exception("webhooks could not be sent; the next round tries again")
 
 
 class CoreServer(uvicorn.Server):

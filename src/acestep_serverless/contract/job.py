@@ -6,6 +6,7 @@ Times are whole milliseconds. Facts: Runpod Serverless documentation and its off
 
 import json
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -43,6 +44,7 @@ class Bounds:
     maximum: int
 
 
+WEBHOOK = re.compile(r"(?=.{1,2048}$)https?://[^\s/?#@\\]{1,253}([/?][!-~]*)?")
 WEEK_MS = 7 * 24 * 3600 * 1000
 POLICY_BOUNDS = {"executionTimeout": Bounds(5_000, WEEK_MS), "ttl": Bounds(10_000, WEEK_MS)}
 """`policy` members in milliseconds, with the platform's documented ranges."""
@@ -66,6 +68,7 @@ class JobRequest:
     execution_timeout_ms: int | None = None
     ttl_ms: int = DEFAULT_TTL_MS
     low_priority: bool = False
+    webhook: str | None = None
     passed_on: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -107,11 +110,12 @@ def parse_job_body(body: Any) -> JobRequest:
     low_priority = policy.get("lowPriority") or False
     if not isinstance(low_priority, bool):
         problems.append(FieldProblem("policy.lowPriority", _shortened(low_priority), "must be true or false"))
-    problems += [
-        FieldProblem(name, "a value", "is not supported by this version of the gateway; leave it out and poll /status")
-        for name in ("webhook", "webhookV2")
-        if body.get(name) is not None
-    ]
+    webhook = body.get("webhook")
+    if webhook is not None and not (isinstance(webhook, str) and WEBHOOK.fullmatch(webhook)):
+        allowed = "must be an http or https URL of at most 2,048 characters, without a user name in it"
+        problems.append(FieldProblem("webhook", _shortened(webhook), allowed))
+    if body.get("webhookV2") is not None:
+        problems.append(FieldProblem("webhookV2", "a value", "is not documented by the platform; use webhook"))
     s3_config = body.get("s3Config")
     if s3_config is not None and not isinstance(s3_config, dict):
         problems.append(FieldProblem("s3Config", type(s3_config).__name__, "must be an object"))
@@ -119,14 +123,16 @@ def parse_job_body(body: Any) -> JobRequest:
     ttl = _policy_number(policy, "ttl", problems)
     known = {"input", "policy", "webhook", "webhookV2", "s3Config", "id"}
     problems += [
-        FieldProblem(name[:60], _shortened(body[name]), "is unknown; a job body has input, policy and s3Config")
+        FieldProblem(
+            name[:60], _shortened(body[name]), "is unknown; a job body has input, webhook, policy and s3Config"
+        )
         for name in body
         if name not in known
     ]
     if problems:
         raise InputError(problems)
     passed_on = {name: body[name] for name in ("policy", "s3Config") if body.get(name)}
-    return JobRequest(body["input"], execution_timeout, ttl or DEFAULT_TTL_MS, low_priority, passed_on)
+    return JobRequest(body["input"], execution_timeout, ttl or DEFAULT_TTL_MS, low_priority, webhook, passed_on)
 
 
 def load_client_json(raw: bytes) -> Any:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from acestep_serverless.errors import SettingsError
 
-KNOWN = ("0001", "0002")
+KNOWN = ("0001", "0002", "0003")
 """Every revision in order; the last is this program's schema (a test compares it with the scripts)."""
 SCRIPTS = Path(__file__).parent / "migrations"
 

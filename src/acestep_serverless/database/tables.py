@@ -35,6 +35,7 @@ JOBS = sa.Table(
     sa.Column("losses", sa.Integer, nullable=False, default=0),
     sa.Column("progress", sa.Text),
     sa.Column("error", sa.Text),
+    sa.Column("webhook", sa.Text),
     sa.CheckConstraint(f"state IN ({_QUOTED_STATES})", name="jobs_state_is_known"),
     sa.CheckConstraint(
         "(finished_at IS NOT NULL) = (state NOT IN ('IN_QUEUE', 'IN_PROGRESS'))", name="jobs_finished_when_final"
@@ -80,6 +81,18 @@ STREAM_CHUNKS = sa.Table(
     sa.Index("stream_chunks_by_job", "job_id", "number"),
 )
 """What a generator has yielded and nobody has read yet, as JSON text, in order; reading takes it away."""
+
+OUTBOX = sa.Table(
+    "outbox",
+    METADATA,
+    sa.Column("number", ROW_NUMBER, primary_key=True, autoincrement=True),
+    sa.Column("job_id", sa.Text, sa.ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("url", sa.Text, nullable=False),
+    sa.Column("due_at", sa.BigInteger, nullable=False),
+    sa.Column("tries", sa.Integer, nullable=False, default=0),
+    sa.Index("outbox_by_time", "due_at"),
+)
+"""Notices to clients' webhooks that have not been delivered; written in the transaction that ends the job."""
 
 STOPS = sa.Table(
     "stops",

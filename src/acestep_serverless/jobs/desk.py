@@ -49,6 +49,7 @@ class JobDesk:
             "expires_at": now + request.ttl_ms,
             "execution_timeout_ms": request.execution_timeout_ms or execution_timeout_ms,
             "low_priority": request.low_priority,
+            "webhook": request.webhook,
         }
         await self._database.write(lambda connection: store.insert(connection, row, request))
         self._database.wakeup.ring(f"queue:{endpoint_id}")

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from acestep_serverless.contract.job import FINAL_STATES, JobRequest, JobState, JobView
 from acestep_serverless.contract.worker_protocol import dump
-from acestep_serverless.database.tables import JOB_BODIES, JOB_EVENTS, JOBS, STOPS, STREAM_CHUNKS, WORKERS
+from acestep_serverless.database.tables import JOB_BODIES, JOB_EVENTS, JOBS, OUTBOX, STOPS, STREAM_CHUNKS, WORKERS
 from acestep_serverless.jobs.states import MOVES
 
 Condition = sa.ColumnElement[bool]
@@ -34,6 +34,7 @@ class Moved:
     id: str
     endpoint_id: str
     worker_id: str | None
+    webhook: str | None
 
 
 def insert(connection: sa.Connection, row: dict[str, Any], request: JobRequest) -> None:
@@ -53,7 +54,7 @@ def move(connection: sa.Connection, name: str, at: int, *where: Condition, **val
         JOBS.update()
         .where(JOBS.c.state.in_([state.value for state in rule.sources]), *where)
         .values(state=rule.target.value, finished_at=at if final else None, **values)
-        .returning(JOBS.c.id, JOBS.c.endpoint_id, JOBS.c.worker_id)
+        .returning(JOBS.c.id, JOBS.c.endpoint_id, JOBS.c.worker_id, JOBS.c.webhook)
     )
     if not leased:
         statement = statement.values(lease_expires_at=None)
@@ -66,6 +67,9 @@ def move(connection: sa.Connection, name: str, at: int, *where: Condition, **val
         # Row by row: a purged queue may have more ids than a statement may have parameters.
         emptied = JOB_BODIES.update().where(JOB_BODIES.c.job_id == sa.bindparam("moved_id")).values(passed_on="{}")
         connection.execute(emptied, [{"moved_id": job.id} for job in moved])
+        letters = [{"job_id": job.id, "url": job.webhook, "due_at": at} for job in moved if job.webhook]
+        if letters:
+            connection.execute(OUTBOX.insert(), letters)
     if rule.tells_worker:
         for job in moved:
             if job.worker_id is not None:

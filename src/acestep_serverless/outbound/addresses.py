@@ -1,0 +1,25 @@
+"""Which addresses may a stranger's URL lead to? Public ones only: not this machine, not its network, not its cloud's
+metadata."""
+
+import ipaddress
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+TUNNELS = tuple(
+    ipaddress.ip_network(network) for network in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")
+)
+"""IPv6 ranges that carry an IPv4 address inside (RFC 6052, 3056, 4380): what they lead to cannot be seen from here."""
+
+
+def is_public(address: str) -> bool:
+    """Tell whether an IP address is one of the public internet. A text that is no address is not."""
+    try:
+        found: Address = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(found, ipaddress.IPv6Address):
+        if found.ipv4_mapped is not None:
+            return is_public(str(found.ipv4_mapped))
+        if any(found in network for network in TUNNELS):
+            return False
+    return found.is_global and not found.is_multicast and not found.is_reserved
