@@ -21,7 +21,7 @@ from acestep_serverless.contract.music_output import (
 )
 from acestep_serverless.contract.worker_protocol import DONE_BODY_LIMIT
 from acestep_serverless.errors import AccessDenied, Conflict, InputError, NotFound, TooLarge
-from acestep_serverless.gateway import client_plane, streams
+from acestep_serverless.gateway import client_plane, listing, streams
 from acestep_serverless.gateway.failures import STATUS_CODES
 from acestep_serverless.jobs.states import DEATHS_ALLOWED, LOSSES_ALLOWED, MOVES
 from acestep_serverless.settings import Settings
@@ -57,7 +57,7 @@ def test_the_table_of_operations_holds_every_route() -> None:
     documented = {row[0].strip("`").replace("{id}", "{job_id}") for row in table(API, "Operation")}
     routes = {
         f"{method} {route.path.removeprefix('/v2/{endpoint_id}')}"
-        for route in (*client_plane.ROUTES.routes, *streams.ROUTES.routes)
+        for route in (*client_plane.ROUTES.routes, *streams.ROUTES.routes, *listing.ROUTES.routes)
         for method in route.methods
         if route.include_in_schema
     }

@@ -276,7 +276,7 @@ async def test_the_openapi_document_builds_without_a_warning_and_shows_the_clien
     operations = {path.removeprefix("/v2/{endpoint_id}") for path in paths}
     assert operations == {
         *("/run", "/runsync", "/status/{job_id}", "/status-sync/{job_id}", "/stream/{job_id}", "/cancel/{job_id}"),
-        *("/retry/{job_id}", "/purge-queue", "/health", "/v1/audio"),
+        *("/retry/{job_id}", "/requests", "/purge-queue", "/health", "/v1/audio"),
     }
 
 

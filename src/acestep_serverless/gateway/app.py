@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 
 from acestep_serverless import __version__
-from acestep_serverless.gateway import client_plane, enrolment, failures, files, streams, worker_plane
+from acestep_serverless.gateway import client_plane, enrolment, failures, files, listing, streams, worker_plane
 from acestep_serverless.gateway.guard import LoopbackGuard
 from acestep_serverless.gateway.parts import Parts
 
@@ -33,6 +33,6 @@ def create_gateway(parts: Parts, lifespan: Lifespan) -> FastAPI:
         app.add_middleware(LoopbackGuard)
     # Fixed worker paths before the client's: none of them overlap, but the order documents which plane is asked more
     # often.
-    for room in (worker_plane, client_plane, streams, files, enrolment):
+    for room in (worker_plane, client_plane, streams, listing, files, enrolment):
         app.include_router(room.ROUTES)
     return app

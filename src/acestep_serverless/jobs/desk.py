@@ -12,7 +12,7 @@ import sqlalchemy as sa
 import structlog
 
 from acestep_serverless.clock import Clock
-from acestep_serverless.contract.job import FINAL_STATES, JobRequest, JobView
+from acestep_serverless.contract.job import FINAL_STATES, JobRequest, JobState, JobView
 from acestep_serverless.contract.worker_protocol import JobResult, job_for_worker
 from acestep_serverless.database.database import Database
 from acestep_serverless.database.tables import JOBS
@@ -60,6 +60,10 @@ class JobDesk:
         if found is None:
             raise NotFound(f"endpoint {endpoint_id} has no job {job_id!r}; finished jobs are kept for a limited time")
         return found
+
+    def page(self, endpoint_id: str, state: JobState | None, offset: int, limit: int) -> tuple[list[JobView], int]:
+        """List an endpoint's jobs, newest first and without outputs, and count them all."""
+        return self._database.read(lambda connection: store.page(connection, endpoint_id, state, offset, limit))
 
     async def take(self, endpoint_id: str, worker_id: str) -> str | None:
         """Hand the job that has waited longest to a worker, as its JSON text; None when nothing waits."""

@@ -180,6 +180,22 @@ def view(connection: sa.Connection, endpoint_id: str, job_id: str) -> JobView | 
     return JobView(row.id, state, row.submitted_at, row.taken_at, row.finished_at, row.worker_id, output, row.error)
 
 
+def page(
+    connection: sa.Connection, endpoint_id: str, state: JobState | None, offset: int, limit: int
+) -> tuple[list[JobView], int]:
+    """Read a page of an endpoint's jobs, newest first and without their outputs, and how many there are in all."""
+    where = [JOBS.c.endpoint_id == endpoint_id] + ([JOBS.c.state == state.value] if state else [])
+    total = connection.execute(sa.select(sa.func.count()).select_from(JOBS).where(*where)).scalar_one()
+    query = sa.select(JOBS).where(*where).order_by(JOBS.c.number.desc()).offset(offset).limit(limit)
+    views = [
+        JobView(
+            row.id, JobState(row.state), row.submitted_at, row.taken_at, row.finished_at, row.worker_id, None, row.error
+        )
+        for row in connection.execute(query)
+    ]
+    return views, total
+
+
 def counts(connection: sa.Connection, endpoint_id: str) -> dict[str, int]:
     """Count an endpoint's jobs by state, and under "retried" how often any was handed out again."""
     here = JOBS.c.endpoint_id == endpoint_id
