@@ -117,6 +117,7 @@ def new_app(
     api_key: str | None = None,
     queue_maximum: int = 200,
     keeping: Keeping | None = None,
+    guarded: bool = False,
 ) -> FastAPI:
     """An app with countable ids and seeds (1000, 1001, ...); nothing is started."""
     ids, seeds = itertools.count(1), itertools.count(1000)
@@ -129,6 +130,7 @@ def new_app(
         api_key=api_key,
         queue_maximum=queue_maximum,
         keeping=keeping,
+        guarded=guarded,
     )
 
 

@@ -7,14 +7,19 @@ from pathlib import Path
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
+from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
 
+from acestep_serverless.access.loopback import LoopbackGuard
 from acestep_serverless.acestep_api.routes import Server, task_routes
 from acestep_serverless.acestep_api.scheduler import Keeping, Scheduler
 from acestep_serverless.clock import Clock
 from acestep_serverless.contract.acestep import SERVICE, VERSION, refusal
 from acestep_serverless.engines.base import Engine
 from acestep_serverless.errors import InputError, TooLarge
+
+NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
+"""FastAPI can hand spans to whatever collector the environment names; the URLs in them hold names of audio files."""
 
 
 def create_app(
@@ -27,11 +32,14 @@ def create_app(
     api_key: str | None = None,
     queue_maximum: int = 200,
     keeping: Keeping | None = None,
+    guarded: bool = False,
 ) -> FastAPI:
     """Build the server of a loaded engine, with its songs in `folder`.
 
     `new_id` gives unguessable ids of letters, digits, "-" and "_"; `new_seed` gives 0 to 4,294,967,295; `api_key` None
-    leaves the server open. The app's lifespan starts and stops `app.state.tasks`; whoever mounts the app where no
+    leaves the server open; one that listens on a socket is then to be `guarded`, so that no web page can drive it
+    (off, it is reached under any name, as inside a process). Interactive pages are off: they would load scripts from
+    another host. The app's lifespan starts and stops `app.state.tasks`; whoever mounts the app where no
     lifespan runs calls `app.state.tasks.start()` first.
     """
     tasks = Scheduler(
@@ -42,12 +50,21 @@ def create_app(
         queue_maximum=queue_maximum,
         keeping=keeping or Keeping(),
     )
-    app = FastAPI(title=SERVICE, version=VERSION, lifespan=_lifespan(tasks))
+    app = FastAPI(
+        title=SERVICE,
+        version=VERSION,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan(tasks),
+        telemetry=NO_TELEMETRY,
+    )
     app.state.tasks = tasks
     app.include_router(task_routes(Server(engine, tasks, clock, new_seed, api_key)))
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(InputError, _wrong)
     app.add_exception_handler(TooLarge, _busy)
+    if guarded:
+        app.add_middleware(LoopbackGuard)
     return app
 
 

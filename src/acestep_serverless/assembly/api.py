@@ -22,8 +22,15 @@ BRIEF = Keeping(seconds=600.0)
 """How long a worker's own server keeps a song: the handler fetches each as soon as it is finished."""
 
 
-def build_api(engine: Engine, folder: Path, *, api_key: str | None = None, keeping: Keeping = BRIEF) -> FastAPI:
-    """Build the ACE-Step server of a loaded engine, its songs in `folder`."""
+def build_api(
+    engine: Engine,
+    folder: Path,
+    *,
+    api_key: str | None = None,
+    keeping: Keeping = BRIEF,
+    guarded: bool = False,
+) -> FastAPI:
+    """Build the ACE-Step server of a loaded engine, its songs in `folder`; `guarded` as on a socket without a key."""
     return create_app(
         engine=engine,
         folder=folder,
@@ -32,6 +39,7 @@ def build_api(engine: Engine, folder: Path, *, api_key: str | None = None, keepi
         new_seed=lambda: secrets.randbelow(SEED_MAXIMUM + 1),
         api_key=api_key,
         keeping=keeping,
+        guarded=guarded,
     )
 
 

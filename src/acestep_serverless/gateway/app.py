@@ -7,8 +7,8 @@ from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 
 from acestep_serverless import __version__
+from acestep_serverless.access.loopback import LoopbackGuard
 from acestep_serverless.gateway import client_plane, enrolment, failures, files, listing, streams, worker_plane
-from acestep_serverless.gateway.guard import LoopbackGuard
 from acestep_serverless.gateway.parts import Parts
 
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}

@@ -1,7 +1,7 @@
 """May this request come in at all? Without keys only this machine's own programs may, and no web page of another site.
 
 A page on the internet can make a browser send requests to 127.0.0.1. Its own name then stands in `Origin`, or, after
-rebinding its name's address, in `Host`: both must name this machine while the gateway is open.
+rebinding its name's address, in `Host`: both must name this machine while a server is open.
 """
 
 import ipaddress
@@ -26,7 +26,7 @@ def host_is_loopback(host: str) -> bool:
 
 
 class LoopbackGuard:
-    """ASGI middleware for a gateway without keys: 403 unless `Host` is loopback and `Origin` absent or the same
+    """ASGI middleware for a server without keys: 403 unless `Host` is loopback and `Origin` absent or the same
     place."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -41,9 +41,9 @@ class LoopbackGuard:
         host, origin = headers.get(b"host", ""), headers.get(b"origin")
         refusal = None
         if not host_is_loopback(host):
-            refusal = "without an API key this gateway answers to loopback names only, such as 127.0.0.1"
+            refusal = "without an API key this server answers to loopback names only, such as 127.0.0.1"
         elif origin is not None and origin.partition("://")[2] != host:
-            refusal = "without an API key this gateway does not answer to web pages of other sites"
+            refusal = "without an API key this server does not answer to web pages of other sites"
         if refusal is None:
             await self._app(scope, receive, send)
         else:

@@ -1,0 +1,49 @@
+"""Can a web page drive an ACE-Step server that has no key? Foreign `Host` and `Origin` values against the whole app."""
+
+import json
+from pathlib import Path
+
+import httpx
+import pytest
+from acestep_parts import running
+
+SONG = {"prompt": "a tone"}
+
+
+@pytest.mark.parametrize(
+    ("base_url", "origin"),
+    [
+        ("http://127.0.0.1:8001", "https://evil.example"),
+        ("http://evil.example:8001", None),
+        ("http://evil.example:8001", "http://evil.example:8001"),
+        ("http://127.0.0.1:8001", "http://127.0.0.1:9999"),
+        ("http://127.0.0.1:8001", "null"),
+    ],
+)
+async def test_a_guarded_server_queues_no_song_for_a_web_page(
+    base_url: str, origin: str | None, tmp_path: Path
+) -> None:
+    headers = {"Content-Type": "text/plain", **({"Origin": origin} if origin else {})}
+    async with running(tmp_path, guarded=True) as server:
+        transport = httpx.ASGITransport(server.app)
+        async with httpx.AsyncClient(transport=transport, base_url=base_url) as page:
+            answer = await page.post("/release_task", content=json.dumps(SONG), headers=headers)
+        assert answer.status_code == 403
+        assert "error" in answer.json()
+        assert not server.engine.started.is_set()
+
+
+@pytest.mark.parametrize("base_url", ["http://127.0.0.1:8001", "http://localhost:8001", "http://[::1]:8001"])
+async def test_a_guarded_server_answers_programs_of_this_machine(base_url: str, tmp_path: Path) -> None:
+    async with running(tmp_path, guarded=True) as server:
+        transport = httpx.ASGITransport(server.app)
+        async with httpx.AsyncClient(transport=transport, base_url=base_url) as local:
+            assert (await local.post("/release_task", json=SONG)).status_code == 200
+            same = {"Origin": base_url}
+            assert (await local.post("/release_task", json=SONG, headers=same)).status_code == 200
+
+
+async def test_no_page_loads_scripts_from_another_host(tmp_path: Path) -> None:
+    async with running(tmp_path) as server:
+        for path in ("/docs", "/redoc"):
+            assert (await server.http.get(path)).status_code == 404
