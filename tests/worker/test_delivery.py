@@ -11,12 +11,12 @@ import pytest
 from recording_server import Recorded, RecordingServer, Reply, recording_server
 from structlog.testing import capture_logs
 
-from acestep_serverless.clock import SYSTEM_CLOCK
+from acestep_serverless.clock import SYSTEM_CLOCK, Clock
 from acestep_serverless.contract.worker_protocol import DONE_BODY_LIMIT, JobResult, parse_done
 from acestep_serverless.errors import AcestepServerlessError, Conflict, PeerError, PeerUnreachable, TooLarge
 from acestep_serverless.worker.delivery import GatewaySink, gateway_client, result_body
 from acestep_serverless.worker.link import GatewayLink
-from acestep_serverless.worker.patience import Patience
+from acestep_serverless.worker.patience import Patience, deliver
 from acestep_serverless.worker.sink import AudioFile
 
 TOKEN = "very-secret-token"
@@ -90,6 +90,35 @@ async def test_a_gateway_that_comes_back_within_the_patience_gets_the_file(tmp_p
     assert "song 1 for 0.2 s" in str(caught.value)
     assert len(logs) > 2
     assert all(entry["problem"] == "no connection (ConnectError)" for entry in logs)
+
+
+async def test_patience_begins_at_the_first_failure_however_long_the_attempt_took() -> None:
+    """A large file may be on its way for minutes before its connection fails; it is sent again all the same."""
+    now, attempts = [0.0], []
+
+    async def send() -> httpx.Response:
+        attempts.append(now[0])
+        if len(attempts) > 1:
+            return httpx.Response(200)
+        now[0] += 1_000.0
+        raise httpx.WriteError("broken")
+
+    clock = Clock(now_ms=lambda: 0, monotonic=lambda: now[0])
+    await deliver(send, what="a song", patience=Patience(total=600.0, first=0.001), clock=clock)
+    assert attempts == [0.0, 1_000.0]
+
+
+async def test_patience_ends_its_total_after_the_first_failure() -> None:
+    now = [0.0]
+
+    async def send() -> httpx.Response:
+        now[0] += 250.0
+        raise httpx.WriteError("broken")
+
+    clock = Clock(now_ms=lambda: 0, monotonic=lambda: now[0])
+    with pytest.raises(PeerUnreachable):
+        await deliver(send, what="a song", patience=Patience(total=600.0, first=0.001), clock=clock)
+    assert now[0] == 1_000.0  # failures at 250 (the first), 500, 750 and 1000: only the last is 600 s after the first
 
 
 @pytest.mark.parametrize(

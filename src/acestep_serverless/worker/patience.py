@@ -44,12 +44,14 @@ async def deliver(
     once, and PeerUnreachable when patience ends. No message and no chained exception carries a URL: the token is in
     it.
     """
-    started = clock.monotonic()
+    failed_at: float | None = None
     for pause in patience.pauses():
         problem = await _attempt(send, what)
         if isinstance(problem, httpx.Response):
             return problem
-        if clock.monotonic() - started + pause > patience.total:
+        now = clock.monotonic()
+        failed_at = now if failed_at is None else failed_at
+        if now - failed_at + pause > patience.total:
             raise PeerUnreachable(f"the gateway did not take {what} for {patience.total:g} s: {problem}")
         _log.warning("the gateway did not answer, trying again", what=what, problem=problem, pause_seconds=pause)
         await asyncio.sleep(pause)
