@@ -39,6 +39,7 @@ def generate_song(settings: Settings, wish: Mapping[str, object], folder: Path, 
                 artifacts=FolderSink(folder, f"song-{uuid.uuid4().hex[:8]}"),
                 report=report,
                 clock=SYSTEM_CLOCK,
+                scratch=songs,
             )
         finally:
             await asyncio.to_thread(app.state.tasks.stop)

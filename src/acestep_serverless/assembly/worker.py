@@ -60,7 +60,7 @@ def run_worker(
     sink: ArtifactSink = InlineSink() if link is None else GatewaySink(link, SYSTEM_CLOCK)
 
     async def open_tools() -> Tools:
-        return Tools(await open_acestep(), sink)
+        return Tools(await open_acestep(), sink, scratch)
 
     def make_handler(sdk: ModuleType) -> SdkHandler:
         return job_handler(sdk, open_tools, environ=environ, clock=SYSTEM_CLOCK)

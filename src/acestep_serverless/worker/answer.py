@@ -47,10 +47,12 @@ class Answer:
     finished: Finished
     acestep: AceStepClient
     artifacts: ArtifactSink
+    scratch: Path | None = None
 
     async def build(self) -> dict[str, object]:
-        """Deliver every song and return the success payload. Files wait in a temporary folder until it is built."""
-        with tempfile.TemporaryDirectory(prefix="acestep-serverless-") as folder:
+        """Deliver every song and return the success payload. Files wait in a folder of their own in
+        `scratch` (None: the system's temporary folder) until it is built."""
+        with tempfile.TemporaryDirectory(prefix="acestep-serverless-", dir=self.scratch) as folder:
             songs = [await self._deliver(index, item, Path(folder)) for index, item in enumerate(self.finished.items)]
             return await self._output(songs)
 

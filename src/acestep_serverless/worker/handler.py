@@ -6,6 +6,7 @@ and a clock.
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import structlog
 
@@ -28,17 +29,20 @@ async def handle(
     artifacts: ArtifactSink,
     report: Report,
     clock: Clock,
+    scratch: Path | None = None,
 ) -> dict[str, object]:
     """Run one job, `{"id": ..., "input": {...}}`, and return the guide's success or error payload.
 
-    What a caller, a server or a full disk did wrong becomes `{"error": ...}`. Being cancelled
-    ends the ACE-Step task (waiting about a second for it at most) and raises CancelledError again.
+    `scratch` is an existing folder for songs between fetch and delivery, by default the system's temporary one; whoever
+    names it removes what a killed process leaves in it. What a caller, a server or a full disk did wrong becomes
+    `{"error": ...}`. Being cancelled ends the ACE-Step task (waiting about a second for it at most) and raises
+    CancelledError again.
     """
     job_id = str(job.get("id", "local"))
     try:
         request = parse_music_input(job.get("input"))
         finished = await Generation(request, acestep, report, clock).run()
-        return await Answer(job_id, request, finished, acestep, artifacts).build()
+        return await Answer(job_id, request, finished, acestep, artifacts, scratch).build()
     except AcestepServerlessError as error:
         return error_output(str(error))
     except OSError as error:

@@ -7,6 +7,7 @@ Twice, because the SDK posts a result only once and drops it when the connection
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -25,10 +26,12 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What a job needs: a client for the ACE-Step API and a place for files."""
+    """What a job needs: a client for the ACE-Step API, a place for files, and a folder in which they wait for it (None:
+    the system's temporary folder)."""
 
     acestep: AceStepClient
     artifacts: ArtifactSink
+    scratch: Path | None = None
 
 
 @dataclass(slots=True)
@@ -65,7 +68,14 @@ class JobHandler:
         def report(progress: Mapping[str, object]) -> None:
             self.post_progress(job, progress)
 
-        return await handle(job, acestep=tools.acestep, artifacts=tools.artifacts, report=report, clock=self.clock)
+        return await handle(
+            job,
+            acestep=tools.acestep,
+            artifacts=tools.artifacts,
+            report=report,
+            clock=self.clock,
+            scratch=tools.scratch,
+        )
 
 
 def job_handler(
