@@ -46,15 +46,20 @@ class JobHandler:
     _opening: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
     async def __call__(self, job: dict[str, Any]) -> dict[str, object]:
-        """Handle one job; the result is at the gateway before this returns, where there is a gateway."""
+        """Handle one job; the result, an error too, is at the gateway before this returns.
+
+        Not so where there is no gateway, where it refuses the result or stays away beyond all patience, and where the
+        tools could not be opened: then all there is is what the SDK posts.
+        """
+        tools = None
         try:
             tools = await self._open()
             output = await self._handled(job, tools)
         except Exception as error:
             # Raised on, the SDK would post the whole traceback, with this machine's paths, to the caller.
             _log.exception("the worker failed unexpectedly", job=job.get("id"))
-            return error_output(f"the worker failed unexpectedly: {type(error).__name__}: {redact(str(error))[:500]}")
-        if isinstance(tools.artifacts, GatewaySink):
+            output = error_output(f"the worker failed unexpectedly: {type(error).__name__}: {redact(str(error))[:500]}")
+        if tools is not None and isinstance(tools.artifacts, GatewaySink):
             await tools.artifacts.announce(str(job["id"]), output)
         return output
 
