@@ -41,6 +41,19 @@ async def test_a_song_comes_back_byte_for_byte_with_its_type(house):
     assert answer.headers["etag"] == f'"{hashlib.sha256(SONG).hexdigest()}"'
 
 
+@pytest.mark.parametrize(
+    ("suffix", "media_type"),
+    [
+        *(("mp3", "audio/mpeg"), ("wav", "audio/wav"), ("flac", "audio/flac"), ("ogg", "audio/ogg")),
+        *(("opus", "audio/ogg"), ("aac", "audio/aac"), ("m4a", "audio/mp4")),
+    ],
+)
+async def test_every_kind_of_audio_file_is_taken_and_comes_back_with_its_type(house, suffix, media_type):
+    _, file = await filed(house, await house.hire(), name=f"0.{suffix}")
+    answer = await house.http.get(file)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, media_type)
+
+
 async def test_head_says_the_length_and_sends_nothing(house):
     _, file = await filed(house, await house.hire())
     answer = await house.http.head(file)

@@ -10,12 +10,13 @@ from sqlalchemy.dialects.sqlite import insert
 
 from acestep_serverless.artifacts.folder import ArtifactFolder, Received
 from acestep_serverless.clock import Clock
+from acestep_serverless.contract.media import MEDIA_TYPES
 from acestep_serverless.database.database import Database
 from acestep_serverless.database.tables import ARTIFACTS
 from acestep_serverless.errors import Conflict, FieldProblem, InputError, NotFound
 from acestep_serverless.jobs import store
 
-SUFFIXES = {"mp3": "audio/mpeg", "wav": "audio/wav", "flac": "audio/flac", "opus": "audio/ogg", "aac": "audio/aac"}
+SUFFIXES = MEDIA_TYPES
 """What may be filed: file suffix and media type."""
 
 

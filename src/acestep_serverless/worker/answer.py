@@ -9,6 +9,7 @@ from pathlib import Path
 
 from acestep_serverless.client.acestep import AceStepClient
 from acestep_serverless.client.reports import SongItem
+from acestep_serverless.contract.media import MEDIA_TYPES, suffix_of
 from acestep_serverless.contract.music import MusicInput
 from acestep_serverless.contract.music_output import SongResult, json_bytes, success_output
 from acestep_serverless.worker.embedding import DeliveredSong, embed
@@ -25,17 +26,6 @@ OUTPUT_MARGIN = 64
 """Bytes kept free for what the SDK wraps around an output (`{"output": ...}`)."""
 
 TEXTS_LEFT_OUT = "prompt, lyrics and metas are left out of the results: with them the response would be too large"
-
-_SUFFIXES = {
-    "audio/mpeg": ".mp3",
-    "audio/wav": ".wav",
-    "audio/x-wav": ".wav",
-    "audio/flac": ".flac",
-    "audio/ogg": ".ogg",
-    "audio/opus": ".opus",
-    "audio/aac": ".aac",
-    "audio/mp4": ".m4a",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +59,8 @@ class Answer:
                 file.write(piece)
 
             fetched = await self.acestep.download(item.file, keep, chunk=DOWNLOAD_CHUNK, limit=LARGEST_FILE)
-        media_type = fetched.media_type if fetched.media_type in _SUFFIXES else "audio/mpeg"
-        return AudioFile(path, _SUFFIXES[media_type], media_type, fetched.bytes, fetched.sha256)
+        suffix = suffix_of(fetched.media_type) or "mp3"
+        return AudioFile(path, f".{suffix}", MEDIA_TYPES[suffix], fetched.bytes, fetched.sha256)
 
     async def _output(self, songs: Sequence[DeliveredSong]) -> dict[str, object]:
         wanted = self.request.return_audio_base64
