@@ -101,3 +101,11 @@ def test_removing_twice_is_removing_once(folder):
 def test_files_in_the_house_are_readable_by_us_alone(folder):
     received = asyncio.run(folder.receive(pieces(b"x")))
     assert received.path.stat().st_mode & 0o077 == 0
+
+
+def test_what_others_leave_in_the_folder_is_left_alone(folder, tmp_path):
+    """A file manager's notes, say: they must not keep the gateway from starting."""
+    (folder._root / ".DS_Store").write_bytes(b"x")
+    (folder._root / "incoming" / "folder").mkdir()
+    folder.prepare()
+    assert folder.names() == []

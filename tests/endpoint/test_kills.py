@@ -131,3 +131,26 @@ def test_a_second_serve_on_the_same_data_folder_is_refused_and_harms_nothing(tmp
         assert house.status(house.run())["status"] == "IN_QUEUE"
     finally:
         house.close()
+
+
+def test_a_database_of_a_newer_program_ends_serve_with_one_sentence(tmp_path: Path):
+    house = House(tmp_path / "data", "--workers", "0")
+    house.close()
+    with closing(sqlite3.connect(house.data_dir / "acestep-serverless.sqlite3")) as database:
+        database.execute("UPDATE alembic_version SET version_num = '9999'")
+        database.commit()
+    command = [sys.executable, "-m", "acestep_serverless", "serve", "--port", "0", "--data-dir", str(house.data_dir)]
+    done = subprocess.run(command, env=house.environ, capture_output=True, text=True, timeout=30, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "newer version" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_what_clients_sent_is_readable_by_the_servers_user_alone(tmp_path: Path):
+    house = House(tmp_path / "data", "--workers", "0")
+    try:
+        house.run(caption="private")
+        assert house.data_dir.stat().st_mode & 0o077 == 0
+        assert (house.data_dir / "acestep-serverless.sqlite3").stat().st_mode & 0o077 == 0
+    finally:
+        house.close()

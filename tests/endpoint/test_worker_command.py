@@ -49,3 +49,19 @@ def test_a_worker_with_a_wrong_key_says_so(tmp_path: Path):
         assert "worker key" in done.stderr
     finally:
         house.close()
+
+
+def test_a_worker_gives_signs_of_life_as_often_as_its_gateway_wants_them(tmp_path: Path):
+    """With its own default of 4 s it would be silent for longer than this gateway's lease."""
+    house = House(tmp_path / "data", "--workers", "0", heartbeat_seconds="1", lease_seconds="3")
+    environ = {name: value for name, value in house.environ.items() if "HEARTBEAT" not in name and "LEASE" not in name}
+    command = [sys.executable, "-m", "acestep_serverless", "worker", "--gateway", house.url, "--engine", "sketch"]
+    crew = subprocess.Popen(command, env={**environ, "ACESTEP_SERVERLESS_WORKER_KEY": house.worker_key}, cwd=tmp_path)
+    try:
+        job_id = house.run(caption="slow strings", duration=600, batch_size=2, seed=1, poll_interval=30)
+        assert house.wait(job_id, seconds=90)["status"] == "COMPLETED"
+        assert house.health()["jobs"]["retried"] == 0
+    finally:
+        crew.terminate()
+        crew.wait(20)
+        house.close()

@@ -17,6 +17,7 @@ import uvicorn
 from acestep_serverless.assembly.core import build
 from acestep_serverless.client.gateway import GatewayClient
 from acestep_serverless.clock import SYSTEM_CLOCK, Clock
+from acestep_serverless.database.tables import WORKERS
 from acestep_serverless.errors import AccessDenied, NotFound, PeerError, PeerUnreachable
 from acestep_serverless.fleet.fleet import Fleet
 from acestep_serverless.fleet.launcher import ProcessLauncher
@@ -358,3 +359,30 @@ def test_an_answer_that_is_no_gateways_is_said_to_be_one(body):
             client.overview()
         client.close()
         answering.join(5)
+
+
+def test_a_worker_that_the_gateway_has_forgotten_gives_its_place_to_another(yard, gateway):
+    """Its token opens nothing any more, and it would ask with it for ever."""
+    it = yard()
+    it.fleet.run_once()
+    it.enrol()
+    (forgotten,) = it.fleet.alive
+    it.fleet.run_once()
+    database = gateway.app.state.parts.workers._database
+    database._writer.submit(
+        lambda connection: connection.execute(WORKERS.delete().where(WORKERS.c.id == forgotten))
+    ).result(5)
+    process = it.process(forgotten)
+    it.fleet.run_once()
+    process.wait(5)
+    it.fleet.run_once()
+    assert forgotten not in it.fleet.alive
+    assert len(it.fleet.alive) == 1
+    assert it.fleet._deaths_in_a_row == 0
+
+
+def test_a_worker_that_has_not_enrolled_yet_is_not_taken_for_a_forgotten_one(yard):
+    it = yard()
+    for _ in range(3):
+        it.fleet.run_once()
+    assert len(it.started) == 1

@@ -295,3 +295,23 @@ async def test_jobs_survive_the_gateway_and_keep_their_order(tmp_path):
     async with open_house(tmp_path / "data") as after:
         worker = await after.hire()
         assert [(await worker.take())["id"] for _ in range(5)] == ids
+
+
+@pytest.mark.parametrize(
+    "webhook", ["http://h:99999/", "http://h:abc/", "http://[::1/", "http://\u2603.x/", "http://h:0/", 7]
+)
+async def test_a_webhook_that_nobody_can_call_is_refused_at_once(house, webhook):
+    answer = await house.post("run", {"input": {"caption": "x"}, "webhook": webhook})
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith("webhook: must be")
+
+
+async def test_a_body_of_many_unknown_members_gets_a_short_answer(house):
+    for body in (
+        {"input": 1} | {f"n{i}": 1 for i in range(5_000)},
+        {"input": 1, "policy": {f"n{i}": 1 for i in range(5_000)}},
+    ):
+        answer = await house.post("run", body)
+        assert answer.status_code == 400
+        assert "4984 more" in answer.json()["error"]
+        assert len(answer.content) < 5_000

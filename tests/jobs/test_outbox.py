@@ -135,3 +135,14 @@ async def test_with_a_secret_the_signature_is_that_of_standard_webhooks(office, 
     assert headers["webhook-id"] == job_id
     assert headers["webhook-signature"] == f"v1,{mark}"
     assert int(headers["webhook-timestamp"]) == office.now // 1000
+
+
+async def test_a_retried_job_withdraws_the_notice_of_its_failure(office):
+    """Sent later, it would tell of a job that waits."""
+    job_id, postman = await finished(office, BROKEN), Postman()
+    await office.desk.retry(ENDPOINT, job_id)
+    assert await outbox_of(office, postman).run_once() == 0
+    await office.desk.take(ENDPOINT, "w1")
+    await office.desk.finish("w1", job_id, DONE)
+    await outbox_of(office, postman).run_once()
+    assert [post[1]["status"] for post in postman.posts] == ["COMPLETED"]

@@ -247,3 +247,12 @@ async def test_a_sweep_a_take_and_a_look_at_the_health_cost_no_more_when_there_a
     for work in (office.sweeper.run_once, take_and_finish, look_at_workers):
         assert await steps_of(office, work) < 20, work.__name__
     assert await steps_of(office, lambda: asyncio.sleep(0, office.desk.counts(ENDPOINT))) < 200
+
+
+async def test_after_a_sleep_of_the_machine_silence_means_nothing_for_two_heartbeats(office):
+    """Else a worker whose lid was closed for longer than the retention would lose its token to the first sweep."""
+    await office.hire("w1")
+    assert (await office.pass_time(20))[-1].settled
+    office.now += 2 * WEEK_MS
+    reports = await office.pass_time(9)
+    assert [report.settled for report in reports] == [False] * 8 + [True]

@@ -100,3 +100,11 @@ async def test_nobody_there_and_an_unknown_name_are_said(listener):
     listener.answer = b"nonsense\r\n\r\n"
     with pytest.raises(PeerUnreachable, match="no connection"):
         await Caller(allow_private=True).post(f"http://127.0.0.1:{port}/", b"", {})
+
+
+@pytest.mark.parametrize(
+    "url", ["http://h:99999/", "http://h:abc/", "http://[::1/", "http://\u2603.x/", "ftp://h/", "nonsense"]
+)
+async def test_a_url_that_nobody_can_call_is_said_to_be_one(url):
+    with pytest.raises(PeerError):
+        await Caller(allow_private=True, resolve=leading_to("127.0.0.1"), timeout=1).post(url, b"", {})

@@ -32,7 +32,8 @@ class ArtifactFolder:
         """Make the folder and clear what a former process had half received."""
         self._incoming.mkdir(parents=True, exist_ok=True)
         for leftover in self._incoming.iterdir():
-            leftover.unlink()
+            if leftover.is_file():
+                leftover.unlink()
 
     def path(self, name: str) -> Path:
         """Say where a file of this name lies; `name` comes from a row, never from a request."""
@@ -71,7 +72,8 @@ class ArtifactFolder:
 
     def names(self) -> list[str]:
         """List the names of all files that have one."""
-        return [file.name for folder in self._root.iterdir() if folder != self._incoming for file in folder.iterdir()]
+        folders = [entry for entry in self._root.iterdir() if entry.is_dir() and entry != self._incoming]
+        return [file.name for folder in folders for file in folder.iterdir() if file.is_file()]
 
     def remove(self, name: str) -> None:
         """Delete a file; one that is not there is as good as deleted."""

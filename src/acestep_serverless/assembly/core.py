@@ -27,7 +27,9 @@ from acestep_serverless.artifacts.folder import ArtifactFolder
 from acestep_serverless.assembly.child import read_words, when_parent_ends
 from acestep_serverless.clock import SYSTEM_CLOCK, Clock
 from acestep_serverless.database.database import Database
-from acestep_serverless.database.engine import sqlite_url
+from acestep_serverless.database.engine import open_engine, sqlite_url
+from acestep_serverless.database.migrate import bring_up_to_date
+from acestep_serverless.errors import SettingsError
 from acestep_serverless.gateway.app import create_gateway
 from acestep_serverless.gateway.parts import GatewayRules, Parts
 from acestep_serverless.jobs.desk import DeskRules, JobDesk
@@ -43,6 +45,9 @@ from acestep_serverless.settings import Settings
 
 LOG = structlog.get_logger(__name__)
 
+DATABASE_FILE = "acestep-serverless.sqlite3"
+CANNOT_START = 78
+"""Exit code of a core that another start would not help (EX_CONFIG of sysexits.h): the parent gives up."""
 KEEP_ALIVE = 75
 """Seconds that an idle connection is kept. Below 15 s the SDK, whose blocking handler did not see our close, loses
 results."""
@@ -59,7 +64,7 @@ def build(settings: Settings, *, first_start: bool, clock: Clock = SYSTEM_CLOCK)
     """Build the gateway app over the data folder of `settings`. `first_start` is False for a successor of a dead
     core."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    database = Database(sqlite_url(settings.data_dir / "acestep-serverless.sqlite3"))
+    database = Database(sqlite_url(settings.data_dir / DATABASE_FILE))
     folder = ArtifactFolder(settings.data_dir / "artifacts", limit_bytes=settings.artifact_limit_mb * 1024 * 1024)
     rules = DeskRules(heartbeat_ms=settings.heartbeat_seconds * 1000, lease_ms=settings.lease_seconds * 1000)
     desk = JobDesk(database, clock, rules)
@@ -105,8 +110,8 @@ def build(settings: Settings, *, first_start: bool, clock: Clock = SYSTEM_CLOCK)
 async def _end_former_fleet(parts: Parts) -> None:
     """Give back what the workers of a former `serve` held: they ended with it, and a restart is no death."""
     for endpoint_id, worker_id in parts.workers.left_by_a_former_fleet():
-        await parts.workers.change(endpoint_id, worker_id, "GONE")
         given_back = await parts.desk.worker_ended(worker_id, died=False)
+        await parts.workers.change(endpoint_id, worker_id, "GONE")
         if given_back:
             LOG.info("jobs of a former worker wait again", worker=worker_id, jobs=given_back)
 
@@ -118,7 +123,9 @@ async def _sweep_for_ever(sweeper: Sweeper, parts: Parts, retention_ms: int) -> 
             report = await sweeper.run_once()
             if report.outlived:
                 await parts.shelf.clear(report.outlived)
-            await parts.workers.forget(silent_since=parts.clock.now_ms() - retention_ms)
+            if report.settled:
+                silence = max(retention_ms, parts.desk.rules.lease_ms)
+                await parts.workers.forget(silent_since=parts.clock.now_ms() - silence)
         except Exception:
             LOG.exception("a sweep failed; the next one tries again")
 
@@ -167,8 +174,24 @@ def main() -> None:
     settings = Settings.from_parent(words["settings"])
     configure_logs(settings.log_level, json_lines=settings.log_json)
     when_parent_ends(_leave)
+    os.umask(0o077)  # The database holds what clients sent; it is nobody else's on this machine.
     sys.setswitchinterval(SWITCH_INTERVAL)
+    try:
+        check_schema(settings)
+    except SettingsError as error:
+        LOG.error("the gateway cannot start", reason=str(error))
+        sys.exit(CANNOT_START)
     serve_on(build(settings, first_start=words["first_start"]), socket.socket(fileno=words["socket"]))
+
+
+def check_schema(settings: Settings) -> None:
+    """Bring the database up to date before anything is built on it. Raises SettingsError for a newer program's."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    engine = open_engine(sqlite_url(settings.data_dir / DATABASE_FILE))
+    try:
+        bring_up_to_date(engine)
+    finally:
+        engine.dispose()
 
 
 def _leave() -> None:

@@ -5,6 +5,7 @@ Because the socket outlives the core, requests and results sent while a core is 
 nothing is refused, so the SDK drops nothing. The parent keeps no state but its children; if it dies, they end too.
 """
 
+import fcntl
 import os
 import secrets
 import socket
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -28,13 +30,14 @@ from acestep_serverless.errors import SettingsError
 from acestep_serverless.fleet.policy import LONG_LIFE, pause_after
 from acestep_serverless.settings import PREFIX, Settings
 
-if sys.platform != "win32":
-    import fcntl
-
 LOG = structlog.get_logger(__name__)
 
 ROUND = 0.05
 """Seconds between two looks at the core: how soon its death is noticed."""
+CLAIM_PATIENCE = 6.0
+"""Seconds to wait for a data folder: the core of a killed parent takes up to 5 s to end."""
+CANNOT_START = 78
+"""The exit code with which a core says that another start would not help (`assembly/core.py`)."""
 CORE = [sys.executable, "-m", "acestep_serverless.assembly.core"]
 
 
@@ -68,21 +71,26 @@ def worker_key(settings: Settings) -> SecretStr:
 
 
 def claim(data_dir: Path) -> IO[str]:
-    """Claim a data folder for this process until the returned file closes. Raises SettingsError when it is claimed.
+    """Claim a data folder until the returned file is closed here and in the core. Raises SettingsError when it is
+    claimed.
 
     Two parents on one folder would take each other's workers for dead ones.
     """
-    data_dir.mkdir(parents=True, exist_ok=True)
+    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     lock = (data_dir / "serve.lock").open("a")
-    try:
-        if sys.platform != "win32":
+    deadline = time.monotonic() + CLAIM_PATIENCE
+    while True:
+        try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        raise SettingsError(
-            f"another serve works with the data folder {data_dir.resolve()}; end it, or name another --data-dir"
-        ) from None
-    return lock
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                lock.close()
+                raise SettingsError(
+                    f"another serve works with the data folder {data_dir.resolve()}; end it, or name another --data-dir"
+                ) from None
+            time.sleep(0.1)
+        else:
+            return lock
 
 
 def base_url(listening: socket.socket) -> str:
@@ -96,10 +104,11 @@ def base_url(listening: socket.socket) -> str:
 class Core:
     """The gateway core as a child process that is started again whenever it dies."""
 
-    def __init__(self, settings: Settings, listening: socket.socket) -> None:
-        self._settings, self._listening = settings, listening
+    def __init__(self, settings: Settings, listening: socket.socket, claim: IO[str]) -> None:
+        self._settings, self._listening, self._claim = settings, listening, claim
+        self.has_answered, self.cannot_start = False, False
         self._process: subprocess.Popen[bytes] | None = None
-        self._deaths_in_a_row, self._started, self._start_after, self._starts = 0, 0.0, 0.0, 0
+        self._deaths_in_a_row, self._started, self._start_after = 0, 0.0, 0.0
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="core-keeper", daemon=True)
 
@@ -116,22 +125,31 @@ class Core:
         if self._process is not None and (code := self._process.poll()) is not None:
             LOG.error("the gateway core ended and is started again", code=code)
             self._process = None
-            self._deaths_in_a_row = 1 if now - self._started > LONG_LIFE else self._deaths_in_a_row + 1
-            self._start_after = now + pause_after(self._deaths_in_a_row - 1)
-        if self._process is None and now >= self._start_after:
+            self.cannot_start = code == CANNOT_START
+            self._count_death(now)
+        if self._process is None and now >= self._start_after and not self.cannot_start:
             self._started = now
-            self._start()
+            try:
+                self._start()
+            except OSError as error:  # No memory, no process: as with a death, later again.
+                LOG.error("the gateway core cannot be started", reason=str(error))
+                self._count_death(now)
+
+    def _count_death(self, now: float) -> None:
+        self._deaths_in_a_row = 1 if now - self._started > LONG_LIFE else self._deaths_in_a_row + 1
+        self._start_after = now + pause_after(self._deaths_in_a_row - 1)
 
     def _start(self) -> None:
         fd = self._listening.fileno()
-        process = subprocess.Popen(CORE, stdin=subprocess.PIPE, pass_fds=[fd], start_new_session=True)
-        words = {"settings": self._settings.for_child(), "socket": fd, "first_start": self._starts == 0}
+        # The core holds the claim on the data folder too: if this parent dies, its successor waits for the core's end.
+        kept = [fd, self._claim.fileno()]
+        process = subprocess.Popen(CORE, stdin=subprocess.PIPE, pass_fds=kept, start_new_session=True)
+        words = {"settings": self._settings.for_child(), "socket": fd, "first_start": not self.has_answered}
         assert process.stdin is not None
         with suppress(BrokenPipeError):
             process.stdin.write(words_for_child(words))
             process.stdin.flush()
         self._process = process
-        self._starts += 1
 
     def end(self, grace: float) -> None:
         """Ask the core to end, and end it after `grace` seconds."""
@@ -158,7 +176,7 @@ class Parent:
         self._url = base_url(self._listening)
         self._settings = settings.model_copy(update={"worker_key": key, "gateway": self._url})
         self._announce = announce
-        self._core = Core(self._settings, self._listening)
+        self._core = Core(self._settings, self._listening, self._claim)
         self._crew = Crew(self._settings, settings.data_dir / "scratch", own_gateway=True)
 
     def run(self) -> None:
@@ -168,6 +186,8 @@ class Parent:
         try:
             self._crew.run_once()
             while not ending.given and not self._core_answers():
+                if self._core.cannot_start:
+                    raise SettingsError("the gateway cannot start; its last line above says why")
                 pause_unless(ending, ROUND)
             if not ending.given:
                 self._announce(self._url, self._settings)
@@ -185,6 +205,7 @@ class Parent:
             httpx.get(f"{self._url}/openapi.json", timeout=0.5, trust_env=False)
         except httpx.HTTPError:
             return False
+        self._core.has_answered = True
         return True
 
 

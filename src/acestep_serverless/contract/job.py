@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+from urllib.parse import urlsplit
 
 from acestep_serverless.errors import FieldProblem, InputError
 
@@ -44,6 +45,8 @@ class Bounds:
     maximum: int
 
 
+UNKNOWN_TOLD = 16
+"""Unknown members that an error names one by one."""
 WEBHOOK = re.compile(r"(?=.{1,2048}$)https?://[^\s/?#@\\]{1,253}([/?][!-~]*)?")
 WEEK_MS = 7 * 24 * 3600 * 1000
 POLICY_BOUNDS = {"executionTimeout": Bounds(5_000, WEEK_MS), "ttl": Bounds(10_000, WEEK_MS)}
@@ -83,12 +86,31 @@ def _policy_number(policy: Mapping[str, Any], name: str, problems: list[FieldPro
     return value
 
 
+def _is_webhook(value: object) -> bool:
+    if not isinstance(value, str) or not value.isascii() or not WEBHOOK.fullmatch(value):
+        return False
+    try:
+        parts = urlsplit(value)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
 def _shortened(value: object) -> str:
     try:
         text = json.dumps(value)
     except (ValueError, RecursionError, TypeError):
         text = type(value).__name__
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _unknown(prefix: str, given: Mapping[str, Any], known: set[str], allowed: str) -> list[FieldProblem]:
+    """Name unknown members, the first few of them: a body of a million must not make an answer of fifty megabytes."""
+    names = [name for name in given if name not in known]
+    told = [FieldProblem(f"{prefix}{name[:60]}", _shortened(given[name]), allowed) for name in names[:UNKNOWN_TOLD]]
+    if len(names) > UNKNOWN_TOLD:
+        told.append(FieldProblem(f"{prefix}...", f"{len(names) - UNKNOWN_TOLD} more", "unknown members"))
+    return told
 
 
 def parse_job_body(body: Any) -> JobRequest:
@@ -102,16 +124,13 @@ def parse_job_body(body: Any) -> JobRequest:
     if not isinstance(policy, dict):
         problems.append(FieldProblem("policy", _shortened(policy), "must be an object"))
         policy = {}
-    problems += [
-        FieldProblem(f"policy.{name}", _shortened(value), "is unknown; allowed are executionTimeout, ttl, lowPriority")
-        for name, value in policy.items()
-        if name not in {"executionTimeout", "ttl", "lowPriority"}
-    ]
+    allowed = "is unknown; allowed are executionTimeout, ttl, lowPriority"
+    problems += _unknown("policy.", policy, {"executionTimeout", "ttl", "lowPriority"}, allowed)
     low_priority = policy.get("lowPriority") or False
     if not isinstance(low_priority, bool):
         problems.append(FieldProblem("policy.lowPriority", _shortened(low_priority), "must be true or false"))
     webhook = body.get("webhook")
-    if webhook is not None and not (isinstance(webhook, str) and WEBHOOK.fullmatch(webhook)):
+    if webhook is not None and not _is_webhook(webhook):
         allowed = "must be an http or https URL of at most 2,048 characters, without a user name in it"
         problems.append(FieldProblem("webhook", _shortened(webhook), allowed))
     if body.get("webhookV2") is not None:
@@ -122,13 +141,7 @@ def parse_job_body(body: Any) -> JobRequest:
     execution_timeout = _policy_number(policy, "executionTimeout", problems)
     ttl = _policy_number(policy, "ttl", problems)
     known = {"input", "policy", "webhook", "webhookV2", "s3Config", "id"}
-    problems += [
-        FieldProblem(
-            name[:60], _shortened(body[name]), "is unknown; a job body has input, webhook, policy and s3Config"
-        )
-        for name in body
-        if name not in known
-    ]
+    problems += _unknown("", body, known, "is unknown; a job body has input, webhook, policy and s3Config")
     if problems:
         raise InputError(problems)
     passed_on = {name: body[name] for name in ("policy", "s3Config") if body.get(name)}

@@ -19,6 +19,7 @@ LOG = structlog.get_logger(__name__)
 class _Member:
     started: float
     ending: bool = False
+    known: bool = False
     recycled: float | None = None
     """When it was told to make room for a fresh one (monotonic seconds)."""
 
@@ -124,6 +125,7 @@ class Fleet:
             overview = self._gateway.overview()
         except AcestepServerlessError:
             return
+        self._end_the_forgotten({worker["id"] for worker in overview["workers"]})
         for worker in overview["workers"]:
             member = self._members.get(worker["id"])
             if member is None or member.ending:
@@ -136,6 +138,16 @@ class Fleet:
                 )
                 member.ending, member.recycled = True, self._clock.monotonic()
                 self._launcher.end(worker["id"], now=stuck)
+
+    def _end_the_forgotten(self, listed: set[str]) -> None:
+        """End members whose rows the gateway has lost (another database): their tokens open nothing any more."""
+        for worker_id, member in self._members.items():
+            if worker_id in listed:
+                member.known = True
+            elif member.known and not member.ending:
+                LOG.warning("the gateway has forgotten a worker, another takes its place", worker=worker_id)
+                member.ending, member.recycled = True, self._clock.monotonic()
+                self._launcher.end(worker_id, now=False)
 
     def _insist(self) -> None:
         for worker_id, member in self._members.items():

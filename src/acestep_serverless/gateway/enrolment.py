@@ -73,6 +73,7 @@ async def ended(
     parts: PartsHere, endpoint_id: str, worker_id: str, body: Annotated[Body, Depends(_body)]
 ) -> dict[str, str | int]:
     """Note that a worker's process is over; what it held goes back to the queue, counted as a death if it was one."""
-    await parts.workers.change(endpoint_id, worker_id, "GONE")
+    # The job first: should this process die in between, the fleet says it again and nothing is left to be given back.
     given_back = await parts.desk.worker_ended(worker_id, died=body.get("died") is True)
+    await parts.workers.change(endpoint_id, worker_id, "GONE")
     return {"worker_id": worker_id, "given_back": given_back}

@@ -15,7 +15,7 @@ from acestep_serverless.clock import Clock
 from acestep_serverless.contract.job import FINAL_STATES, JobRequest, JobState, JobView
 from acestep_serverless.contract.worker_protocol import JobResult, job_for_worker
 from acestep_serverless.database.database import Database
-from acestep_serverless.database.tables import JOBS
+from acestep_serverless.database.tables import JOBS, OUTBOX
 from acestep_serverless.errors import Conflict, NotFound
 from acestep_serverless.jobs import store
 from acestep_serverless.jobs.states import DEATHS_ALLOWED, LOSSES_ALLOWED
@@ -160,6 +160,7 @@ class JobDesk:
             moved = store.move(connection, "retry", now, *where, **fresh, deaths=0, losses=0)
             if moved:
                 store.set_output(connection, job_id, None)
+                connection.execute(OUTBOX.delete().where(OUTBOX.c.job_id == job_id))
             return moved
 
         moved = self._announce(await self._database.write(work))
@@ -215,5 +216,5 @@ class JobDesk:
 
     @staticmethod
     def is_final(view: JobView) -> bool:
-        """Tell whether a job can still change."""
+        """Tell whether a job has ended."""
         return view.state in FINAL_STATES

@@ -13,7 +13,7 @@ from acestep_serverless.jobs import store
 from acestep_serverless.jobs.desk import JobDesk
 
 READ_AT_ONCE = 100
-"""Chunks in one answer; each may have a megabyte."""
+"""Chunks in one answer; the platform's own are a megabyte at most, ours may have twenty."""
 
 
 class StreamDesk:

@@ -23,12 +23,14 @@ DELETE_LIMIT = 200
 
 @dataclass(frozen=True, slots=True)
 class SweepReport:
-    """What one round did: jobs by what happened to them, and the ids whose retention is over."""
+    """What one round did: jobs by what happened to them, and the ids whose retention is over. `settled` is False while
+    silence means nothing, since nobody could have reached us."""
 
     silent: int
     timed_out: int
     expired: int
     outlived: tuple[str, ...]
+    settled: bool
 
 
 class Sweeper:
@@ -51,7 +53,8 @@ class Sweeper:
         outlived = self._database.read(
             lambda connection: store.finished_before(connection, now - self._retention_ms, DELETE_LIMIT)
         )
-        report = SweepReport(len(silent), len(timed_out), len(expired), tuple(outlived))
+        settled = now >= self._watching_since + patience
+        report = SweepReport(len(silent), len(timed_out), len(expired), tuple(outlived), settled)
         if silent or timed_out or expired:
             LOG.info("swept", silent=report.silent, timed_out=report.timed_out, expired=report.expired)
         return report

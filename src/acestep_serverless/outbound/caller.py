@@ -73,6 +73,8 @@ class Caller:
             raise PeerUnreachable(f"no answer within {self._timeout:g} s") from None
         except (httpcore.NetworkError, httpcore.ProtocolError, ssl.SSLError, OSError) as error:
             raise PeerUnreachable(f"no connection ({type(error).__name__})") from None
+        except (ValueError, TypeError, httpcore.UnsupportedProtocol) as error:
+            raise PeerError(f"the URL cannot be called ({type(error).__name__})") from None
 
     async def _post(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
         given = [(name.encode(), value.encode()) for name, value in headers.items()]
