@@ -54,6 +54,8 @@ def client_in_process(app: FastAPI) -> AceStepClient:
 
 
 def client_at(settings: Settings) -> AceStepClient:
-    """Open a client on the ACE-Step server at `acestep_api_url`."""
-    http = httpx.AsyncClient(base_url=settings.acestep_api_url, timeout=httpx.Timeout(90.0, connect=10.0))
+    """Open a client on the ACE-Step server at `acestep_api_url`, past any proxy of the environment: the key goes
+    there."""
+    timeout = httpx.Timeout(90.0, connect=10.0)
+    http = httpx.AsyncClient(base_url=settings.acestep_api_url, timeout=timeout, trust_env=False)
     return AceStepClient(http, clock=SYSTEM_CLOCK, api_key=settings.acestep_api_key.get_secret_value())
