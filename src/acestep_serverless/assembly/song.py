@@ -77,12 +77,15 @@ def _wait_until_up(url: str, process: subprocess.Popen[bytes]) -> None:
     raise AcestepServerlessError("the endpoint did not start; its last words are above")
 
 
+def authorization(settings: Settings) -> dict[str, str]:
+    """Give the header with a key that opens the endpoint of these settings; empty when there is none."""
+    keys = sorted(settings.keys_by_endpoint()[settings.endpoint_id])
+    return {"Authorization": f"Bearer {keys[0]}"} if keys else {}
+
+
 def order(url: str, settings: Settings, wish: Mapping[str, Any], folder: Path) -> tuple[Path, dict[str, Any]]:
     """Send the guide's request, wait for the song and save it; gives its path and the job's status object."""
-    headers = {}
-    for secret in settings.api_keys[:1]:
-        headers["Authorization"] = f"Bearer {secret.get_secret_value().rpartition(':')[2]}"
-    with httpx.Client(base_url=url, headers=headers, timeout=SONG_LIMIT, trust_env=False) as http:
+    with httpx.Client(base_url=url, headers=authorization(settings), timeout=SONG_LIMIT, trust_env=False) as http:
         answer = http.post(f"/v2/{settings.endpoint_id}/runsync", json={"input": wish})
         job = answer.json()
         if job.get("status") != "COMPLETED":
