@@ -3,8 +3,10 @@
 import pytest
 from recording_server import Recorded, Reply, recording_server
 
-from acestep_serverless.assembly.api import client_at
-from acestep_serverless.settings import PREFIX, Settings
+from acestep_serverless.assembly.api import connection_to
+from acestep_serverless.client.acestep import AceStepClient
+from acestep_serverless.clock import SYSTEM_CLOCK
+from acestep_serverless.settings import Settings
 
 
 async def test_a_proxy_of_the_environment_never_sees_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -16,8 +18,8 @@ async def test_a_proxy_of_the_environment_never_sees_the_key(monkeypatch: pytest
             monkeypatch.setenv(name, proxy.url)
         for name in ("NO_PROXY", "no_proxy"):
             monkeypatch.delenv(name, raising=False)
-        monkeypatch.setenv(f"{PREFIX}ACESTEP_API_KEY", "a-secret-key")
-        client = client_at(Settings.load(acestep_api_url=server.url))
-        assert await client.release({"prompt": "a tone"}) == "t-1"
+        async with connection_to(Settings.load(acestep_api_url=server.url)) as http:
+            client = AceStepClient(http, clock=SYSTEM_CLOCK, api_key="a-secret-key")
+            assert await client.release({"prompt": "a tone"}) == "t-1"
     assert proxy.requests == []
     assert [request.headers["authorization"] for request in server.requests] == ["Bearer a-secret-key"]

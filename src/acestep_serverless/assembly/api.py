@@ -53,9 +53,13 @@ def client_in_process(app: FastAPI) -> AceStepClient:
     return AceStepClient(http, clock=SYSTEM_CLOCK)
 
 
-def client_at(settings: Settings) -> AceStepClient:
-    """Open a client on the ACE-Step server at `acestep_api_url`, past any proxy of the environment: the key goes
-    there."""
+def connection_to(settings: Settings) -> httpx.AsyncClient:
+    """Make the HTTP client for `acestep_api_url`, past any proxy of the environment: the key goes there alone."""
     timeout = httpx.Timeout(90.0, connect=10.0)
-    http = httpx.AsyncClient(base_url=settings.acestep_api_url, timeout=timeout, trust_env=False)
-    return AceStepClient(http, clock=SYSTEM_CLOCK, api_key=settings.acestep_api_key.get_secret_value())
+    return httpx.AsyncClient(base_url=settings.acestep_api_url, timeout=timeout, trust_env=False)
+
+
+def client_at(settings: Settings) -> AceStepClient:
+    """Open a client on the ACE-Step server at `acestep_api_url`."""
+    key = settings.acestep_api_key.get_secret_value()
+    return AceStepClient(connection_to(settings), clock=SYSTEM_CLOCK, api_key=key)
