@@ -52,11 +52,11 @@ def run_worker(
     `scratch` is a folder for songs between engine and delivery; whoever names it removes it.
     """
     open_acestep = _acestep(settings, scratch)
-    link = None
+    link, heartbeat_ms = None, settings.heartbeat_seconds * 1000
     if settings.gateway and not on_runpod(environ):
-        link = _enrol(settings, worker_id, from_fleet=from_fleet)
+        link, heartbeat_ms = _enrol(settings, worker_id, from_fleet=from_fleet)
         LOG.info("worker enrolled", worker=worker_id, gateway=settings.gateway, endpoint=settings.endpoint_id)
-    prepare_environment(environ, link, ping_interval_ms=settings.heartbeat_seconds * 1000)
+    prepare_environment(environ, link, ping_interval_ms=heartbeat_ms)
     sink: ArtifactSink = InlineSink() if link is None else GatewaySink(link, SYSTEM_CLOCK)
 
     async def open_tools() -> Tools:
@@ -68,13 +68,15 @@ def run_worker(
     run(make_handler, environ)
 
 
-def _enrol(settings: Settings, worker_id: str, *, from_fleet: bool) -> GatewayLink:
+def _enrol(settings: Settings, worker_id: str, *, from_fleet: bool) -> tuple[GatewayLink, int]:
+    """Enrol; the gateway says how often it wants a sign of life (ms), since its leases are made for that."""
     gateway = GatewayClient(settings.gateway, settings.endpoint_id, settings.worker_key.get_secret_value())
     try:
         enrolment = gateway.enrol(worker_id, from_fleet=from_fleet)
     finally:
         gateway.close()
-    return GatewayLink(settings.gateway, settings.endpoint_id, worker_id, enrolment.token)
+    link = GatewayLink(settings.gateway, settings.endpoint_id, worker_id, enrolment.token)
+    return link, enrolment.heartbeat_ms
 
 
 def _acestep(settings: Settings, scratch: Path) -> Callable[[], Awaitable[AceStepClient]]:
