@@ -215,7 +215,7 @@ def curl_line(url: str, settings: Settings) -> str:
     body = '{"input": {"caption": "Upbeat electronic instrumental with bright synths", "lyrics": "", "duration": 30}}'
     key = ""
     if settings.api_keys:
-        first_is_ours = ":" not in settings.api_keys[0].get_secret_value()
+        first_is_ours = settings.api_keys[0].get_secret_value() in settings.keys_by_endpoint()[settings.endpoint_id]
         in_environment = f"{PREFIX}API_KEYS" in os.environ and first_is_ours
         name = f"${{{PREFIX}API_KEYS%%,*}}" if in_environment else "<your key>"
         key = f'-H "Authorization: Bearer {name}" '
