@@ -229,3 +229,12 @@ def test_shown_text_is_never_longer_than_its_limit_and_always_utf8(letter: str, 
 
 def test_short_text_is_shown_whole() -> None:
     assert json.loads(shown("a" * 78)) == "a" * 78
+
+
+@pytest.mark.parametrize("name", ["caption", "lyrics"])
+def test_text_over_the_limit_is_refused_by_field_with_its_length(name):
+    with pytest.raises(InputError) as caught:
+        parse_music_input({"caption": "x"} | {name: "é" * 1_000_001})
+    (problem,) = caught.value.problems
+    assert (problem.field, problem.given) == (name, "1,000,001 characters")
+    assert problem.allowed == "must be at most 1,000,000 characters long"

@@ -39,14 +39,20 @@ def test_workers_from_elsewhere_do_jobs_come_back_after_a_death_and_leave_withou
     assert house.worker_key not in (tmp_path / "worker.log").read_text()
 
 
-def test_a_worker_with_a_wrong_key_says_so(tmp_path: Path):
+def test_a_worker_with_a_wrong_key_no_key_or_a_wrong_endpoint_says_so_and_ends(tmp_path: Path):
     house = House(tmp_path / "data", "--workers", "0")
+    command = [sys.executable, "-m", "acestep_serverless", "worker", "--gateway", house.url]
     try:
-        environ = {**house.environ, "ACESTEP_SERVERLESS_WORKER_KEY": "wrong"}
-        command = [sys.executable, "-m", "acestep_serverless", "worker", "--gateway", house.url]
-        done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, cwd=tmp_path)
-        assert done.returncode == 1
-        assert "worker key" in done.stderr
+        for flags, words in (
+            (["--key", "wrong"], "worker key is missing or wrong"),
+            ([], "the worker key is missing"),
+            (["--key", house.worker_key, "--endpoint-id", "nope"], "there is no endpoint 'nope' here"),
+        ):
+            done = subprocess.run(
+                [*command, *flags], env=house.environ, capture_output=True, text=True, timeout=20, cwd=tmp_path
+            )
+            assert done.returncode == 1
+            assert words in done.stderr
     finally:
         house.close()
 

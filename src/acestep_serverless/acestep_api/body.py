@@ -15,7 +15,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 
 from acestep_serverless.contract.music_shown import shown
 
-LARGEST_BODY = 1 << 20
+LARGEST_BODY = 16 << 20
 """Bytes; the longest lyrics take some 4,000."""
 MOST_FIELDS = 1000
 

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
@@ -19,6 +20,7 @@ from acestep_serverless.assembly.child import words_for_child
 from acestep_serverless.client.gateway import GatewayClient
 from acestep_serverless.clock import SYSTEM_CLOCK
 from acestep_serverless.engines import load_engine
+from acestep_serverless.errors import PeerUnreachable
 from acestep_serverless.fleet.fleet import Fleet
 from acestep_serverless.fleet.launcher import ProcessLauncher
 from acestep_serverless.fleet.policy import FleetPolicy
@@ -72,6 +74,12 @@ class Crew:
             }
         )
 
+    def look_at_gateway(self) -> None:
+        """Ask the gateway once, so that a wrong key or endpoint is said at the start. Raises AccessDenied, NotFound; a
+        gateway that is not up yet is no error."""
+        with suppress(PeerUnreachable):
+            self._gateway.overview()
+
     def run_once(self) -> None:
         """Do one round: report the dead, start the missing."""
         self._fleet.run_once()
@@ -107,6 +115,7 @@ def run_crew(settings: Settings, new_worker_id: Callable[[], str]) -> None:
     with tempfile.TemporaryDirectory(prefix="acestep-serverless-workers-") as scratch:
         crew = Crew(settings, Path(scratch) / "scratch", own_gateway=False, new_worker_id=new_worker_id)
         try:
+            crew.look_at_gateway()
             while not ending.given:
                 crew.run_once()
                 pause_unless(ending, FLEET_ROUND)

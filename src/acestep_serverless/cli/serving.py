@@ -7,7 +7,7 @@ from rich.console import Console
 from acestep_serverless.assembly.serve import curl_line, data_folder
 from acestep_serverless.errors import SettingsError
 from acestep_serverless.logs import configure_logs
-from acestep_serverless.settings import Settings
+from acestep_serverless.settings import PREFIX, Settings
 
 OUT = Console(highlight=False, soft_wrap=True)
 
@@ -32,6 +32,11 @@ def run_worker_command(settings: Settings, environ: MutableMapping[str, str]) ->
     if not settings.gateway:
         raise SettingsError(
             "name the gateway to work for: --gateway http://HOST:PORT --key <content of worker.key in its data folder>"
+        )
+    if not settings.worker_key.get_secret_value():
+        raise SettingsError(
+            f"the worker key is missing: give --key, or set {PREFIX}WORKER_KEY, to the content of worker.key in the "
+            "gateway's data folder"
         )
     configure_logs(settings.log_level, json_lines=settings.log_json)
     OUT.print(f"working for endpoint '{settings.endpoint_id}' of {settings.gateway}; Ctrl-C ends", markup=False)

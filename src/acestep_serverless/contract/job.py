@@ -19,6 +19,8 @@ RUN_BODY_LIMIT = 10 * 1024 * 1024
 """Bytes of a `/run` body, as on the platform."""
 RUNSYNC_BODY_LIMIT = 20 * 1024 * 1024
 """Bytes of a `/runsync` body, as on the platform."""
+DIGITS_LIMIT = 4_300
+"""Digits of a whole number in a client's body; Python reads no more, since the time grows with their square."""
 JSON_DEPTH_LIMIT = 100
 """Levels of nesting in a client's body; deeper ones are refused (the platform documents no limit)."""
 
@@ -158,8 +160,14 @@ def load_client_json(raw: bytes) -> Any:
         number = float(word)
         return number if math.isfinite(number) else refuse(word)
 
+    def whole(word: str) -> int:
+        if len(word) > DIGITS_LIMIT:
+            problem = f"may hold whole numbers of at most {DIGITS_LIMIT:,} digits"
+            raise InputError([FieldProblem("body", f"one of {len(word):,}", problem)])
+        return int(word)
+
     try:
-        value = json.loads(raw, parse_constant=refuse, parse_float=finite)
+        value = json.loads(raw, parse_constant=refuse, parse_float=finite, parse_int=whole)
     except RecursionError:
         raise InputError([_too_deep()]) from None
     except (ValueError, UnicodeDecodeError) as error:

@@ -22,7 +22,7 @@ UNKNOWN_FIELDS_LISTED = 16
 @dataclass(frozen=True, slots=True)
 class FieldSpec:
     """One input field. `type` is "string", "integer" or "boolean"; `default` None on a field that is not required means
-    "the engine chooses"; `minimum` and `maximum` are inclusive and only on integers."""
+    "the engine chooses"; `minimum` and `maximum` are inclusive: an integer's range, a string's length in characters."""
 
     name: str
     type: str
@@ -33,9 +33,13 @@ class FieldSpec:
     maximum: int = 0
 
 
+TEXT_MAXIMUM = 1_000_000
+"""Characters of a caption or of lyrics. Far beyond what any engine reads; whatever their script, both fit the body
+that the ACE-Step API takes (acestep_api/body.py)."""
+
 FIELDS: tuple[FieldSpec, ...] = (
-    FieldSpec("caption", "string", True, None, "Music/style prompt"),
-    FieldSpec("lyrics", "string", False, "", "Optional lyrics text"),
+    FieldSpec("caption", "string", True, None, "Music/style prompt", 1, TEXT_MAXIMUM),
+    FieldSpec("lyrics", "string", False, "", "Optional lyrics text", 0, TEXT_MAXIMUM),
     FieldSpec("duration", "integer", False, 90, "Target duration in seconds", 1, 600),
     FieldSpec("batch_size", "integer", False, 1, "Number of generations", 1, 8),
     FieldSpec("timeout_seconds", "integer", False, 1800, "Max wait for generation", 1, 86_400),
@@ -94,6 +98,9 @@ def _field(spec: FieldSpec, given: Mapping[object, object]) -> object:
 def _string(spec: FieldSpec, value: object) -> str:
     if not isinstance(value, str) or (spec.required and not value.strip()):
         raise _refusal(spec, shown(value))
+    if len(value) > spec.maximum:
+        problem = f"must be at most {spec.maximum:,} characters long"
+        raise InputError([FieldProblem(spec.name, f"{len(value):,} characters", problem)])
     if printable(value) != value:
         raise InputError(
             [FieldProblem(spec.name, shown(value), "must hold whole Unicode characters, no lone surrogates")]
