@@ -44,6 +44,9 @@ def test_every_setting_can_be_set_by_its_variable(monkeypatch: pytest.MonkeyPatc
     given |= {"ACESTEP_API_KEY": "k", "EXECUTION_TIMEOUT_SECONDS": "6", "RETENTION_HOURS": "0.5", "LOG_JSON": "true"}
     given |= {"ARTIFACT_LIMIT_MB": "3", "HEARTBEAT_SECONDS": "2", "LEASE_SECONDS": "9", "DRAIN_SECONDS": "0"}
     given |= {"LOG_LEVEL": "DEBUG", "WEBHOOK_SECRET": "whsec_czNjcmV0", "WEBHOOK_PRIVATE": "true"}
+    given |= {"MAX_WORKERS": "2", "IDLE_TIMEOUT_SECONDS": "5", "SCALER": "REQUEST_COUNT", "SCALER_VALUE": "2"}
+    given |= {"GPUS": "0,1", "ENDPOINTS": '{"jazz": {"workers": 2}}', "RATE_LIMITS": '{"run": "off"}'}
+    given |= {"DATABASE_URL": "postgresql://u:p@h/d", "ARTIFACTS_DIR": "a", "RUNSYNC_RETENTION_HOURS": "0.1"}
     assert set(given) == {name.upper() for name in Settings.model_fields}
     for name, value in given.items():
         monkeypatch.setenv(f"{PREFIX}{name}", value)
@@ -66,6 +69,11 @@ def test_every_setting_can_be_set_by_its_variable(monkeypatch: pytest.MonkeyPatc
         ({"host": "0.0.0.0"}, f"set {PREFIX}API_KEYS"),
         ({"host": "10.0.0.5"}, f"set {PREFIX}API_KEYS"),
         ({"colour": "blue"}, "colour"),
+        ({"endpoints": {"A B": {}}}, "endpoints"),
+        ({"endpoints": {"jazz": {"colour": "blue"}}}, "endpoints.jazz.colour"),
+        ({"endpoints": {"jazz": {"workers": 3, "max_workers": 2}}}, "max_workers of endpoint jazz"),
+        ({"database_url": "mysql://h/d"}, "postgresql://"),
+        ({"gpus": "0, 1"}, "gpus"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name(flags: dict[str, object], said: str) -> None:
@@ -111,3 +119,16 @@ def test_a_child_gets_exactly_its_parents_settings(monkeypatch: pytest.MonkeyPat
     child = Settings.from_parent(parent.for_child())
     assert child == parent
     assert child.api_keys == (SecretStr("a"), SecretStr("b"))
+
+
+def test_an_endpoint_has_what_its_table_says_and_otherwise_what_is_common() -> None:
+    DEFAULT_CONFIG.write_text(
+        "workers = 2\nmax_workers = 3\n[endpoints.jazz]\nworkers = 0\nengine = 'sketch'\n[endpoints.rock]\nscaler_value = 9\n"
+    )
+    settings = Settings.load(api_keys="mine,elsewhere:its")
+    assert settings.endpoint_ids() == ("ace-step", "jazz", "rock", "elsewhere")
+    jazz, rock, elsewhere = (settings.for_endpoint(name) for name in ("jazz", "rock", "elsewhere"))
+    assert (jazz.endpoint_id, jazz.workers, jazz.max_workers, jazz.engine) == ("jazz", 0, None, "sketch")
+    assert (rock.workers, rock.max_workers, rock.scaler_value) == (2, 3, 9)
+    assert elsewhere.workers == 0, "only a key names it: nobody asked for workers here"
+    assert settings.for_endpoint("ace-step") is settings

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -30,6 +30,23 @@ ENDPOINT_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
+class EndpointSettings(BaseModel):
+    """What one endpoint of a gateway may have otherwise than the default one; what is unset is as there."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    workers: int | None = Field(None, ge=0, le=64)
+    max_workers: int | None = Field(None, ge=1, le=64)
+    idle_timeout_seconds: float | None = Field(None, ge=1, le=86_400)
+    scaler: str | None = Field(None, pattern="^(QUEUE_DELAY|REQUEST_COUNT)$")
+    scaler_value: int | None = Field(None, ge=1, le=3_600)
+    gpus: str | None = Field(None, pattern=r"^([A-Za-z0-9._-]+(,[A-Za-z0-9._-]+)*)?$")
+    engine: str | None = Field(None, pattern="^(auto|sketch|acestep)$")
+    acestep_api_url: str | None = None
+    execution_timeout_seconds: int | None = Field(None, ge=5, le=604_800)
+    rate_limits: dict[str, str] | None = None
+
+
 class Settings(BaseSettings):
     """Everything that can be set, with its default and its meaning. Raises SettingsError through `load`."""
 
@@ -41,10 +58,41 @@ class Settings(BaseSettings):
     engine: str = Field(
         "auto", pattern="^(auto|sketch|acestep)$", description="what makes the sound: auto, sketch or acestep"
     )
-    workers: int = Field(1, ge=0, le=64, description="worker processes to keep alive on this machine")
+    workers: int = Field(1, ge=0, le=64, description="worker processes to keep alive on this machine, at least")
+    max_workers: int | None = Field(
+        None, ge=1, le=64, description="worker processes at most, started as jobs wait; unset means as many as workers"
+    )
+    idle_timeout_seconds: float = Field(
+        60.0, ge=1, le=86_400, description="how long a worker above `workers` may be idle before it is ended"
+    )
+    scaler: str = Field(
+        "QUEUE_DELAY",
+        pattern="^(QUEUE_DELAY|REQUEST_COUNT)$",
+        description="when to start more workers: QUEUE_DELAY (seconds of waiting) or REQUEST_COUNT (jobs a worker)",
+    )
+    scaler_value: int = Field(4, ge=1, le=3_600, description="the scaler's number: seconds, or jobs for each worker")
+    gpus: str = Field(
+        "",
+        pattern=r"^([A-Za-z0-9._-]+(,[A-Za-z0-9._-]+)*)?$",
+        description="GPUs to share out, one a worker in turn, such as 0,1; unset leaves the choice to the engine",
+    )
     endpoint_id: str = Field("ace-step", description="the endpoint's name in URLs: small letters, digits, dashes")
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         (), description="client keys, separated by commas; KEY opens the endpoint, OTHER-ENDPOINT:KEY opens another one"
+    )
+    endpoints: dict[str, EndpointSettings] = Field(
+        {}, description="further endpoints by name, each with settings of its own (TOML tables)"
+    )
+    rate_limits: dict[str, str] = Field(
+        {},
+        description="requests a key may send by operation, such as run = '1000/10 seconds', or 'off' (see api.md)",
+    )
+    database_url: SecretStr = Field(
+        SecretStr(""),
+        description="postgresql://USER:PASSWORD@HOST/NAME for several gateways; unset: a SQLite file in data_dir",
+    )
+    artifacts_dir: Path | None = Field(
+        None, description="folder of the audio files, shared by all gateways of one database; unset: in data_dir"
     )
     worker_key: SecretStr = Field(
         SecretStr(""), description="what workers enrol with; made and kept in the data folder (worker.key) when unset"
@@ -55,7 +103,12 @@ class Settings(BaseSettings):
     execution_timeout_seconds: int = Field(
         2_100, ge=5, le=604_800, description="default executionTimeout of jobs: the guide's 1,800 s and delivery"
     )
-    retention_hours: float = Field(168.0, gt=0, le=8_760, description="how long final jobs and their audio are kept")
+    retention_hours: float = Field(
+        168.0, gt=0, le=8_760, description="how long final jobs and their audio are kept (the platform: 0.5)"
+    )
+    runsync_retention_hours: float | None = Field(
+        None, gt=0, le=8_760, description="the same for jobs of /runsync (the platform: 0.017); unset: retention_hours"
+    )
     artifact_limit_mb: int = Field(512, ge=1, le=4_096, description="largest audio file that a worker may hand over")
     webhook_secret: SecretStr = Field(
         SecretStr(""), description="signs webhooks as Standard Webhooks say; unset means unsigned"
@@ -75,6 +128,20 @@ class Settings(BaseSettings):
             return parts
         words = [part.get_secret_value() if isinstance(part, SecretStr) else str(part) for part in parts]
         return tuple(word.strip() for word in words if word.strip())
+
+    @field_validator("endpoints")
+    @classmethod
+    def _endpoint_names(cls, value: dict[str, EndpointSettings]) -> dict[str, EndpointSettings]:
+        for name in value:
+            cls._endpoint_name(name)
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _postgresql(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value() and not re.match(r"postgres(ql)?://", value.get_secret_value()):
+            raise ValueError("must begin with postgresql://, or be unset for the SQLite file in data_dir")
+        return value
 
     @field_validator("endpoint_id")
     @classmethod
@@ -108,6 +175,10 @@ class Settings(BaseSettings):
             )
         if any("" in keys for keys in self.keys_by_endpoint().values()):
             raise ValueError("api_keys has an empty key after an endpoint's name, which would open it to everybody")
+        for name in (self.endpoint_id, *self.endpoints):
+            own = self.for_endpoint(name)
+            if own.max_workers is not None and own.max_workers < own.workers:
+                raise ValueError(f"max_workers of endpoint {name} is below its workers: {own.workers} at least")
         if self.lease_seconds < 2 * self.heartbeat_seconds:
             raise ValueError("lease_seconds must be at least twice heartbeat_seconds, or live workers lose their jobs")
         return self
@@ -154,9 +225,26 @@ class Settings(BaseSettings):
         cls.__pydantic_validator__.validate_python(dict(plain), self_instance=settings)
         return settings
 
+    def endpoint_ids(self) -> tuple[str, ...]:
+        """Name every endpoint: the own one first, then those of the table and those that only a key names."""
+        return tuple(dict.fromkeys([self.endpoint_id, *self.endpoints, *self.keys_by_endpoint()]))
+
+    def for_endpoint(self, name: str) -> "Settings":
+        """Give the settings as they are for one endpoint: its own where it has them, the common ones elsewhere.
+
+        An endpoint that only a key names has no workers here: it waits for workers from elsewhere.
+        """
+        if name == self.endpoint_id:
+            return self
+        own = self.endpoints.get(name, EndpointSettings(workers=0))
+        changed = {key: value for key, value in own if value is not None}
+        if "workers" in changed and "max_workers" not in changed:
+            changed["max_workers"] = None
+        return self.model_copy(update={"endpoint_id": name, **changed})
+
     def keys_by_endpoint(self) -> dict[str, frozenset[str]]:
         """Sort the client keys by the endpoint they open; the own endpoint is there even without a key."""
-        sorted_keys: dict[str, set[str]] = {self.endpoint_id: set()}
+        sorted_keys: dict[str, set[str]] = {name: set() for name in (self.endpoint_id, *self.endpoints)}
         for secret in self.api_keys:
             scope, colon, key = secret.get_secret_value().partition(":")
             scoped = bool(colon) and ENDPOINT_ID.fullmatch(scope) is not None

@@ -14,7 +14,7 @@ CONFIGURATION = "docs/configuration.md"
 def _default(value: object) -> str:
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
-    empty = value in ("", ()) or (isinstance(value, SecretStr) and not value.get_secret_value())
+    empty = value in ("", (), {}, None) or (isinstance(value, SecretStr) and not value.get_secret_value())
     return "-" if empty else f"`{value}`"
 
 
