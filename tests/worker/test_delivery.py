@@ -163,7 +163,7 @@ async def test_no_log_line_and_no_error_shows_the_token(tmp_path: Path, caplog: 
 
 
 async def test_a_result_is_posted_where_and_as_the_sdk_posts_it_until_it_is_taken() -> None:
-    script = Failing(Reply(503), Reply(200, drop=True))
+    script = Failing(Reply(503), Reply(200, drop=True), Reply(200, {"status": "COMPLETED"}))
     async with recording_server(script) as server:
         sink = sink_at(server.url)
         assert await sink.announce("job-1", {"task_id": "é", "results": []}) is True
@@ -173,6 +173,21 @@ async def test_a_result_is_posted_where_and_as_the_sdk_posts_it_until_it_is_take
     assert (last.method, last.path) == ("POST", "/v2/ace-step/job-done/w-1/job-1")
     assert last.query == f"token={TOKEN}&isStream=false"
     assert last.json() == {"output": {"task_id": "é", "results": []}}
+
+
+@pytest.mark.parametrize(
+    ("body", "final"),
+    [
+        *(({"status": state}, True) for state in ("COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT")),
+        *(({"status": state}, False) for state in ("IN_QUEUE", "IN_PROGRESS", "", None, ["COMPLETED"], {})),
+        *((body, False) for body in ({}, None, [], "COMPLETED")),
+    ],
+)
+async def test_a_job_is_over_only_when_the_gateway_says_so(body: object, final: bool) -> None:
+    async with recording_server(lambda _request: Reply(200, body)) as server:
+        sink = sink_at(server.url)
+        assert await sink.announce("job-1", {"task_id": "t", "results": []}) is final
+        await sink.aclose()
 
 
 async def test_a_result_that_the_gateway_refuses_is_not_repeated() -> None:

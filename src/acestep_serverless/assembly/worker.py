@@ -29,6 +29,7 @@ from acestep_serverless.errors import AcestepServerlessError
 from acestep_serverless.logs import configure_logs
 from acestep_serverless.settings import Settings
 from acestep_serverless.worker.delivery import GatewaySink, InlineSink
+from acestep_serverless.worker.kept import AT_A_GATEWAY, ON_RUNPOD, KeptOutputs
 from acestep_serverless.worker.lifeline import die_with_parent
 from acestep_serverless.worker.link import GatewayLink
 from acestep_serverless.worker.loop import Tools, job_handler
@@ -36,6 +37,8 @@ from acestep_serverless.worker.sdk import SdkHandler, on_runpod, prepare_environ
 from acestep_serverless.worker.sink import ArtifactSink
 
 LOG = structlog.get_logger(__name__)
+KEPT = "kept"
+"""The folder of finished outputs where its place is not named: beside the scratch folder, which every start clears."""
 
 
 def new_worker_id() -> str:
@@ -45,11 +48,18 @@ def new_worker_id() -> str:
 
 
 def run_worker(
-    settings: Settings, environ: MutableMapping[str, str], *, worker_id: str, from_fleet: bool, scratch: Path
+    settings: Settings,
+    environ: MutableMapping[str, str],
+    *,
+    worker_id: str,
+    from_fleet: bool,
+    scratch: Path,
+    kept: Path,
 ) -> None:
     """Run a worker until it is told to end. Without a gateway and off Runpod the SDK's own local modes apply.
 
-    `scratch` is a folder for songs between engine and delivery; whoever names it removes it.
+    `scratch` is a folder for songs between engine and delivery; whoever names it removes it. `kept` is one for
+    finished outputs, shared by this machine's workers for this endpoint; it is worth more the longer it lives.
     """
     open_acestep = _acestep(settings, scratch)
     link, heartbeat_ms = None, settings.heartbeat_seconds * 1000
@@ -59,8 +69,10 @@ def run_worker(
     prepare_environment(environ, link, ping_interval_ms=heartbeat_ms)
     sink: ArtifactSink = InlineSink() if link is None else GatewaySink(link, SYSTEM_CLOCK)
 
+    memory = _memory(kept, link, environ)
+
     async def open_tools() -> Tools:
-        return Tools(await open_acestep(), sink, scratch)
+        return Tools(await open_acestep(), sink, scratch, memory)
 
     def make_handler(sdk: ModuleType) -> SdkHandler:
         return job_handler(sdk, open_tools, environ=environ, clock=SYSTEM_CLOCK)
@@ -77,6 +89,15 @@ def _enrol(settings: Settings, worker_id: str, *, from_fleet: bool) -> tuple[Gat
         gateway.close()
     link = GatewayLink(settings.gateway, settings.endpoint_id, worker_id, enrolment.token)
     return link, enrolment.heartbeat_ms
+
+
+def _memory(folder: Path, link: GatewayLink | None, environ: MutableMapping[str, str]) -> KeptOutputs | None:
+    """Open the memory of finished outputs. The SDK's local modes have none: they give one id to every job."""
+    if link is None and not on_runpod(environ):
+        return None
+    memory = KeptOutputs(folder, ON_RUNPOD if link is None else AT_A_GATEWAY)
+    memory.tidy(now_ms=SYSTEM_CLOCK.now_ms())
+    return memory
 
 
 def _acestep(settings: Settings, scratch: Path) -> Callable[[], Awaitable[AceStepClient]]:
@@ -102,7 +123,14 @@ def main_on_runpod() -> None:
     configure_logs(settings.log_level, json_lines=settings.log_json)
     scratch = Path(tempfile.mkdtemp(prefix="acestep-serverless-worker-"))
     atexit.register(shutil.rmtree, scratch, ignore_errors=True)
-    run_worker(settings, os.environ, worker_id=new_worker_id(), from_fleet=False, scratch=scratch)
+    run_worker(
+        settings,
+        os.environ,
+        worker_id=new_worker_id(),
+        from_fleet=False,
+        scratch=scratch,
+        kept=scratch / KEPT,
+    )
 
 
 def main() -> None:
@@ -115,7 +143,14 @@ def main() -> None:
     scratch = Path(words["scratch"]) / words["worker_id"]
     scratch.mkdir(parents=True)
     try:
-        run_worker(settings, os.environ, worker_id=words["worker_id"], from_fleet=words["from_fleet"], scratch=scratch)
+        run_worker(
+            settings,
+            os.environ,
+            worker_id=words["worker_id"],
+            from_fleet=words["from_fleet"],
+            scratch=scratch,
+            kept=Path(words.get("kept") or Path(words["scratch"]).with_name(KEPT)),
+        )
     except AcestepServerlessError as error:
         LOG.error("the worker cannot start", reason=str(error))
         sys.exit(1)

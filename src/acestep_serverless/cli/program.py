@@ -72,18 +72,24 @@ def serve(
 def worker(
     gateway: Annotated[str | None, typer.Option(help=_described("gateway"))] = None,
     endpoint_id: EndpointId = None,
-    key: Annotated[str | None, typer.Option(help=_described("worker_key"))] = None,
+    key_file: Annotated[
+        Path | None,
+        typer.Option(help=f"file with the worker key, a copy of the gateway's worker.key; or set {PREFIX}WORKER_KEY"),
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option(help="the worker key itself; whoever may list this machine's processes reads it there")
+    ] = None,
     engine: EngineName = None,
     workers: Annotated[int | None, typer.Option(help=_described("workers"))] = None,
     acestep_api_url: Annotated[str | None, typer.Option(help=_described("acestep_api_url"))] = None,
 ) -> None:
     """Run workers for a gateway on another machine (or, in a Runpod container, for the platform)."""
-    from acestep_serverless.cli.serving import run_worker_command
+    from acestep_serverless.cli.serving import run_worker_command, worker_key_from
 
     settings = Settings.load(
         gateway=gateway,
         endpoint_id=endpoint_id,
-        worker_key=key,
+        worker_key=worker_key_from(key, key_file),
         engine=engine,
         workers=workers,
         acestep_api_url=acestep_api_url,

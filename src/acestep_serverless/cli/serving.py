@@ -1,6 +1,7 @@
 """What do `serve` and `worker` say and need? Where the endpoint is, how to try it, and for whom a worker works."""
 
 from collections.abc import MutableMapping
+from pathlib import Path
 
 from rich.console import Console
 
@@ -20,6 +21,23 @@ def announce_serve(url: str, settings: Settings) -> None:
     OUT.print(f"  {curl_line(url, settings)}\n", markup=False)
 
 
+def worker_key_from(key: str | None, key_file: Path | None) -> str | None:
+    """Return the worker key that flags give; None when none does. Raises SettingsError when both do, and for a file
+    that cannot be read or holds no key."""
+    if key_file is None:
+        return key
+    if key is not None:
+        raise SettingsError("--key and --key-file both name the worker key: give one of them")
+    try:
+        text = key_file.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise SettingsError(f"--key-file {key_file} cannot be read: {reason}") from None
+    if not text:
+        raise SettingsError(f"--key-file {key_file} is empty; it should hold the worker key")
+    return text
+
+
 def run_worker_command(settings: Settings, environ: MutableMapping[str, str]) -> None:
     """Run workers for a gateway elsewhere, or the platform's worker. Raises SettingsError when neither is named."""
     from acestep_serverless.assembly.crew import run_crew
@@ -31,12 +49,12 @@ def run_worker_command(settings: Settings, environ: MutableMapping[str, str]) ->
         return
     if not settings.gateway:
         raise SettingsError(
-            "name the gateway to work for: --gateway http://HOST:PORT --key <content of worker.key in its data folder>"
+            "name the gateway to work for: --gateway http://HOST:PORT --key-file <copy of its data folder's worker.key>"
         )
     if not settings.worker_key.get_secret_value():
         raise SettingsError(
-            f"the worker key is missing: give --key, or set {PREFIX}WORKER_KEY, to the content of worker.key in the "
-            "gateway's data folder"
+            "the worker key is missing: name a copy of worker.key in the gateway's data folder with --key-file, or set "
+            f"{PREFIX}WORKER_KEY to its content"
         )
     configure_logs(settings.log_level, json_lines=settings.log_json)
     OUT.print(f"working for endpoint '{settings.endpoint_id}' of {settings.gateway}; Ctrl-C ends", markup=False)

@@ -15,6 +15,7 @@ import httpx
 import structlog
 
 from acestep_serverless.clock import Clock
+from acestep_serverless.contract.job import FINAL_STATES
 from acestep_serverless.contract.music_output import RUNPOD_OUTPUT_BYTES, RUNPOD_SYNC_OUTPUT_BYTES, strict
 from acestep_serverless.contract.worker_protocol import DONE_BODY_LIMIT
 from acestep_serverless.errors import AcestepServerlessError, PeerError
@@ -75,7 +76,8 @@ class GatewaySink:
         return _stored_file(response, audio)
 
     async def announce(self, job_id: str, output: Mapping[str, object]) -> bool:
-        """POST a job's result in the SDK's own body shape, with patience; return whether the gateway took it.
+        """POST a job's result in the SDK's own body shape, with patience; return whether the gateway says that the job
+        is final now, by this result or by anything else.
 
         The SDK posts the same once more after the handler has returned; the gateway ignores the repetition.
         """
@@ -86,11 +88,11 @@ class GatewaySink:
             return await self._client().post(url, content=body, headers=headers)
 
         try:
-            await deliver(post, what="the result", patience=self.patience, clock=self.clock)
+            response = await deliver(post, what="the result", patience=self.patience, clock=self.clock)
         except AcestepServerlessError as error:
             _log.error("the gateway did not take a result", job=job_id, reason=str(error))
             return False
-        return True
+        return _member(response, "status") in FINAL_STATES
 
     async def aclose(self) -> None:
         """Close the connections, if any were made."""
@@ -174,13 +176,19 @@ async def _chunks(path: Path) -> AsyncIterator[bytes]:
 
 
 def _stored_file(response: httpx.Response, audio: AudioFile) -> str:
+    file, sha256 = _member(response, "file"), _member(response, "sha256")
+    if not file:
+        raise PeerError("the gateway took a song but did not say where it is")
+    if sha256 and sha256 != audio.sha256:
+        raise PeerError("the gateway stored a song with another checksum than the worker sent")
+    return file
+
+
+def _member(response: httpx.Response, name: str) -> str:
+    """Read one text of an answer that should be a JSON object; "" when it is none or has no such text."""
     try:
         answer = response.json()
     except ValueError:
-        answer = None
-    file = answer.get("file") if isinstance(answer, dict) else None
-    if not isinstance(file, str) or not file:
-        raise PeerError("the gateway took a song but did not say where it is")
-    if answer.get("sha256", audio.sha256) != audio.sha256:
-        raise PeerError("the gateway stored a song with another checksum than the worker sent")
-    return file
+        return ""
+    found = answer.get(name) if isinstance(answer, dict) else None
+    return found if isinstance(found, str) else ""

@@ -20,10 +20,6 @@ LAST_WORDS_SECONDS = 1.0
 _log = structlog.get_logger(__name__)
 
 
-class GenerationTimedOut(TaskFailed):
-    """The song was not ready within `timeout_seconds`; the text names the limit."""
-
-
 @dataclass(frozen=True, slots=True)
 class Finished:
     """A task that ended well: its id in the ACE-Step API and its songs in order."""
@@ -44,8 +40,8 @@ class Generation:
     _fraction: float = field(default=0.0, init=False)
 
     async def run(self) -> Finished:
-        """Return the finished songs. Raises GenerationTimedOut, TaskFailed or PeerError; ends the task on
-        cancellation."""
+        """Return the finished songs. Raises TaskFailed (after `timeout_seconds` too, with a text that names the limit)
+        or PeerError; ends the task on cancellation."""
         deadline = self.clock.monotonic() + self.request.timeout_seconds
         self._say(0.0, "starting")
         task_id = await self._release()
@@ -59,7 +55,7 @@ class Generation:
         if items is None:
             await _last_words(self._stop(task_id))
             limit = self.request.timeout_seconds
-            raise GenerationTimedOut(
+            raise TaskFailed(
                 f"timeout_seconds: the generation was not finished within {limit} s and has been ended; "
                 "ask for a shorter duration or a larger timeout_seconds"
             )

@@ -1,7 +1,8 @@
-"""What does the SDK call for each job? The handler with its tools opened, its progress posted and its result
-delivered twice.
+"""What does the SDK call for each job? The handler with its tools opened, its progress posted, its output kept until
+the job is over, and its result delivered twice.
 
-Twice, because the SDK posts a result only once and drops it when the connection fails.
+Twice, because the SDK posts a result only once and drops it when the connection fails. Kept, because a worker that is
+killed while its gateway is away has made its songs for the next one.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ from acestep_serverless.contract.music_output import error_output
 from acestep_serverless.logs import redact
 from acestep_serverless.worker.delivery import GatewaySink
 from acestep_serverless.worker.handler import handle
+from acestep_serverless.worker.kept import KeptOutputs
 from acestep_serverless.worker.sink import ArtifactSink
 
 _log = structlog.get_logger(__name__)
@@ -26,12 +28,13 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What a job needs: a client for the ACE-Step API, a place for files, and a folder in which they wait for it (None:
-    the system's temporary folder)."""
+    """What a job needs: a client for the ACE-Step API, a place for files, a folder in which they wait for it (None:
+    the system's temporary folder), and the memory of finished outputs (None: nothing is kept)."""
 
     acestep: AceStepClient
     artifacts: ArtifactSink
     scratch: Path | None = None
+    kept: KeptOutputs | None = None
 
 
 @dataclass(slots=True)
@@ -54,13 +57,15 @@ class JobHandler:
         tools = None
         try:
             tools = await self._open()
-            output = await self._handled(job, tools)
+            output = await self._made_once(job, tools)
         except Exception as error:
             # Raised on, the SDK would post the whole traceback, with this machine's paths, to the caller.
             _log.exception("the worker failed unexpectedly", job=job.get("id"))
             output = error_output(f"the worker failed unexpectedly: {type(error).__name__}: {redact(str(error))[:500]}")
         if tools is not None and isinstance(tools.artifacts, GatewaySink):
-            await tools.artifacts.announce(str(job["id"]), output)
+            final = await tools.artifacts.announce(str(job["id"]), output)
+            if final and tools.kept is not None:
+                await asyncio.to_thread(tools.kept.forget, str(job["id"]))
         return output
 
     async def _open(self) -> Tools:
@@ -68,6 +73,21 @@ class JobHandler:
             if self._tools is None:
                 self._tools = await self.open_tools()
             return self._tools
+
+    async def _made_once(self, job: dict[str, Any], tools: Tools) -> dict[str, object]:
+        """Answer from what was kept for the same job and input, or make it. A failure is never kept: it deserves
+        another try."""
+        kept, job_id, asked = tools.kept, str(job["id"]), job.get("input")
+        if kept is None:
+            return await self._handled(job, tools)
+        known = await asyncio.to_thread(kept.find, job_id, asked, now_ms=self.clock.now_ms())
+        if known is not None:
+            _log.info("a job came back whose output was kept: nothing is generated again", job=job_id)
+            return known
+        output = await self._handled(job, tools)
+        if "error" not in output:
+            await asyncio.to_thread(kept.keep, job_id, asked, output, now_ms=self.clock.now_ms())
+        return output
 
     async def _handled(self, job: dict[str, Any], tools: Tools) -> dict[str, object]:
         def report(progress: Mapping[str, object]) -> None:
