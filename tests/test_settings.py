@@ -121,9 +121,29 @@ def test_a_child_gets_exactly_its_parents_settings(monkeypatch: pytest.MonkeyPat
     assert child.api_keys == (SecretStr("a"), SecretStr("b"))
 
 
+def test_a_worker_gets_the_settings_of_its_endpoint_and_no_secret_that_is_not_its_own() -> None:
+    DEFAULT_CONFIG.write_text("workers = 4\n[endpoints.jazz]\nworkers = 6\n[endpoints.rock]\nmax_workers = 5\n")
+    settings = Settings.load(
+        host="0.0.0.0",
+        api_keys="hidden-1",
+        webhook_secret="whsec_aGlkZGVu",
+        database_url="postgresql://hidden",
+        worker_key="own-1",
+        acestep_api_key="own-2",
+        heartbeat_seconds=7,
+    )
+    words = settings.for_endpoint("jazz").for_worker()
+    assert "hidden" not in str(words)
+    assert "aGlkZGVu" not in str(words)
+    worker = Settings.from_parent(words)
+    assert (worker.endpoint_id, worker.workers, worker.heartbeat_seconds) == ("jazz", 6, 7)
+    assert (worker.worker_key, worker.acestep_api_key) == (SecretStr("own-1"), SecretStr("own-2"))
+
+
 def test_an_endpoint_has_what_its_table_says_and_otherwise_what_is_common() -> None:
     DEFAULT_CONFIG.write_text(
-        "workers = 2\nmax_workers = 3\n[endpoints.jazz]\nworkers = 0\nengine = 'sketch'\n[endpoints.rock]\nscaler_value = 9\n"
+        "workers = 2\nmax_workers = 3\n[endpoints.jazz]\nworkers = 0\nengine = 'sketch'\n"
+        "[endpoints.rock]\nscaler_value = 9\n"
     )
     settings = Settings.load(api_keys="mine,elsewhere:its")
     assert settings.endpoint_ids() == ("ace-step", "jazz", "rock", "elsewhere")

@@ -28,6 +28,9 @@ CONFIG_VARIABLE = f"{PREFIX}CONFIG"
 DEFAULT_CONFIG = Path("acestep-serverless.toml")
 ENDPOINT_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+WORKER_SECRETS = frozenset({"worker_key", "acestep_api_key"})
+NOT_FOR_WORKERS = frozenset({"host", "port", "api_keys", "endpoints", "rate_limits"})
+"""What `for_worker` leaves out, beside secrets: a worker's settings are one endpoint's and open nothing."""
 
 
 class EndpointSettings(BaseModel):
@@ -218,9 +221,17 @@ class Settings(BaseSettings):
         plain["api_keys"] = [key.get_secret_value() for key in self.api_keys]
         return plain
 
+    def for_worker(self) -> dict[str, Any]:
+        """Give `for_child` without what no worker needs: the keys of clients, whatever else is secret but not its own,
+        where the gateway listens, and other endpoints."""
+        plain = self.for_child()
+        secret = {name for name, value in self if isinstance(value, SecretStr)} - WORKER_SECRETS
+        return {name: value for name, value in plain.items() if name not in secret | NOT_FOR_WORKERS}
+
     @classmethod
     def from_parent(cls, plain: Mapping[str, Any]) -> "Settings":
-        """Read what `for_child` gave, past environment and files: a child's settings are exactly its parent's."""
+        """Read what `for_child` or `for_worker` gave, past environment and files: a child's settings are exactly its
+        parent's."""
         settings = cls.model_construct()
         cls.__pydantic_validator__.validate_python(dict(plain), self_instance=settings)
         return settings
@@ -236,7 +247,7 @@ class Settings(BaseSettings):
         """
         if name == self.endpoint_id:
             return self
-        own = self.endpoints.get(name, EndpointSettings(workers=0))
+        own = self.endpoints.get(name, EndpointSettings.model_validate({"workers": 0}))
         changed = {key: value for key, value in own if value is not None}
         if "workers" in changed and "max_workers" not in changed:
             changed["max_workers"] = None

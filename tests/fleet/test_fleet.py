@@ -3,166 +3,24 @@
 import contextlib
 import itertools
 import signal
-import socket
-import sys
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 
-import httpx
 import pytest
-import uvicorn
+from fleet_yard import CRASHING, KEY, OBEDIENT, STUBBORN, Served, Time, Yard, listen, wait_until
 
-from acestep_serverless.assembly.core import build
 from acestep_serverless.client.gateway import GatewayClient
-from acestep_serverless.clock import SYSTEM_CLOCK, Clock
 from acestep_serverless.database.tables import WORKERS
 from acestep_serverless.errors import AccessDenied, NotFound, PeerError, PeerUnreachable
+from acestep_serverless.fleet.ending import end_fleets
 from acestep_serverless.fleet.fleet import Fleet
 from acestep_serverless.fleet.launcher import ProcessLauncher
-from acestep_serverless.fleet.policy import (
-    ENDING_PATIENCE,
-    LONG_LIFE,
-    RESTART_PAUSES,
-    STUCK_AFTER_MS,
-    FleetPolicy,
-    is_stuck,
-    missing,
-    pause_after,
-)
+from acestep_serverless.fleet.policy import ENDING_PATIENCE, LONG_LIFE, FleetPolicy, pause_after
 from acestep_serverless.settings import Settings
-
-KEY = "the-worker-key"
-OBEDIENT = "import sys\nsys.stdin.readline()\nsys.stdin.read()"
-CRASHING = "import sys\nsys.exit(3)"
-STUBBORN = (
-    "import signal, sys\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
-    "open(sys.stdin.readline().strip(), 'w').close()\nsys.stdin.read()"
-)
-
-
-def wait_until(true, seconds=10.0):
-    """Look every 10 ms until it holds; the look itself is the signal, the bound is for failures."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if true():
-            return
-        time.sleep(0.01)
-    raise AssertionError("did not come true")
-
-
-class Served:
-    """The gateway app behind a real socket, in a thread; it can be away for a while."""
-
-    def __init__(self, settings: Settings, listening: socket.socket) -> None:
-        self.app, self.listening = build(settings, first_start=False), listening
-        self.port = listening.getsockname()[1]
-        self.server = uvicorn.Server(uvicorn.Config(self.app, log_config=None, access_log=False))
-        self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [listening]}, daemon=True)
-        self.thread.start()
-        wait_until(lambda: self.server.started)
-
-    def stop(self) -> None:
-        self.server.should_exit = True
-        self.thread.join(10)
-        self.listening.close()
-
-
-def listen(port: int = 0) -> socket.socket:
-    listening = socket.socket()
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listening.bind(("127.0.0.1", port))
-    listening.listen(64)
-    return listening
-
-
-@pytest.fixture(scope="module")
-def gateway(tmp_path_factory) -> Iterator[Served]:
-    folder = tmp_path_factory.mktemp("gateway")
-    settings = Settings.load(data_dir=folder / "data", worker_key=KEY)
-    served = Served(settings, listen())
-    yield served
-    served.stop()
-
-
-@dataclass
-class Time:
-    """A monotonic clock that can be moved on."""
-
-    ahead: float = 0.0
-    clock: Clock = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.clock = Clock(now_ms=SYSTEM_CLOCK.now_ms, monotonic=lambda: time.monotonic() + self.ahead)
-
-
-class Yard:
-    """A fleet with its launcher; every worker of it is enrolled, as a real one would be."""
-
-    numbers = itertools.count()
-
-    def __init__(self, port: int, program: str, workers: int = 1, words=lambda worker_id: b"\n") -> None:
-        self.time = Time()
-        self.client = GatewayClient(f"http://127.0.0.1:{port}", "ace-step", KEY, timeout=3)
-        self.launcher = ProcessLauncher([sys.executable, "-c", program], words)
-        self.fleet = Fleet(FleetPolicy(workers), self.launcher, self.client, self.time.clock, self.new_id)
-        self.started: list[str] = []
-
-    def new_id(self) -> str:
-        self.started.append(f"yard-{next(self.numbers)}")
-        return self.started[-1]
-
-    def enrol(self) -> None:
-        for worker_id in self.fleet.alive:
-            self.client.enrol(worker_id, from_fleet=True)
-
-    def process(self, worker_id: str):
-        return self.launcher._running[worker_id]
-
-    def kill(self, worker_id: str) -> None:
-        process = self.process(worker_id)
-        process.send_signal(signal.SIGKILL)
-        process.wait(5)
-
-    def shown(self, worker_id: str) -> dict:
-        return next((worker for worker in self.client.overview()["workers"] if worker["id"] == worker_id), {})
-
-    def close(self) -> None:
-        self.fleet.end(0.0, time.sleep)
-        self.client.close()
-
-
-@pytest.fixture
-def yard(gateway):
-    """Make fleets; their workers end with the test."""
-    with contextlib.ExitStack() as closing:
-
-        def make(program=OBEDIENT, workers=1, port=gateway.port, **more):
-            made = Yard(port, program, workers, **more)
-            closing.callback(made.close)
-            return made
-
-        yield make
-
-
-def test_the_policys_numbers():
-    assert [missing(FleetPolicy(3), alive) for alive in range(6)] == [3, 2, 1, 0, 0, 0]
-    assert missing(FleetPolicy(0), 0) == 0
-    assert [pause_after(deaths) for deaths in range(len(RESTART_PAUSES) + 3)] == [*RESTART_PAUSES, 30.0, 30.0, 30.0]
-    assert list(RESTART_PAUSES) == sorted(RESTART_PAUSES)
-
-
-def test_a_worker_is_stuck_only_when_it_could_have_shown_that_it_stopped():
-    assert not is_stuck(None, 10**15)
-    assert not is_stuck(0, STUCK_AFTER_MS)
-    assert is_stuck(0, STUCK_AFTER_MS + 1)
-    assert not is_stuck(0, 200_000, heartbeat_ms=60_000), "two heartbeats of a minute have not come yet"
-    assert is_stuck(0, 240_001, heartbeat_ms=60_000)
 
 
 def test_the_fleet_starts_what_is_missing_and_a_dead_worker_is_replaced_and_told(yard):
-    it = yard(workers=2)
+    it = yard(policy=FleetPolicy(2, 2))
     it.fleet.run_once()
     assert it.fleet.alive == set(it.started)
     assert len(it.started) == 2
@@ -175,18 +33,17 @@ def test_the_fleet_starts_what_is_missing_and_a_dead_worker_is_replaced_and_told
     assert it.shown(it.started[1])["state"] == "ACTIVE"
 
 
-def test_the_job_of_a_dead_worker_is_given_back_at_once_and_the_death_counted(yard, gateway):
+def test_the_job_of_a_dead_worker_is_given_back_at_once_and_the_death_counted(yard):
     """Through the gateway's own routes; the fleet knows nothing of jobs."""
     it = yard()
     it.fleet.run_once()
-    token = it.client.enrol(it.started[0], from_fleet=True).token
-    with httpx.Client(base_url=f"http://127.0.0.1:{gateway.port}/v2/ace-step", trust_env=False) as http:
-        job_id = http.post("/run", json={"input": 1}).json()["id"]
-        assert http.get(f"/job-take/{it.started[0]}?token={token}").json()["id"] == job_id
-        it.kill(it.started[0])
-        it.fleet.run_once()
-        assert http.get(f"/status/{job_id}").json()["status"] == "IN_QUEUE"
-        http.post(f"/cancel/{job_id}")
+    it.enrol()
+    job_id = it.submit()
+    assert it.take(it.started[0]) == job_id
+    it.kill(it.started[0])
+    it.fleet.run_once()
+    assert it.status(job_id)["status"] == "IN_QUEUE"
+    it.http.post(f"/cancel/{job_id}")
 
 
 def test_a_crash_loop_slows_down_and_a_long_life_forgives(yard):
@@ -220,21 +77,21 @@ def test_a_program_that_cannot_be_started_ends_neither_the_fleet_nor_its_count(g
         asked.append(1)
         return f"never-{len(asked)}"
 
-    fleet = Fleet(FleetPolicy(3), launcher, client, moved.clock, new_id)
+    fleet = Fleet(FleetPolicy(3, 3), launcher, client, moved.clock, new_id)
     for rounds in range(1, 5):
         fleet.run_once()
         assert fleet.alive == set()
         assert len(asked) == rounds
         moved.ahead += 31
-    fleet.end(0.0, time.sleep)
+    end_fleets([fleet], 0.0, time.sleep, moved.clock)
     client.close()
 
 
 def test_an_end_that_was_wanted_is_no_death(yard):
-    it = yard(workers=2)
+    it = yard(policy=FleetPolicy(2, 2))
     it.fleet.run_once()
     it.enrol()
-    it.fleet.end(5.0, time.sleep)
+    it.end(5.0)
     assert it.fleet.alive == set()
     assert [it.shown(worker_id) for worker_id in it.started] == [{}, {}]
 
@@ -246,7 +103,7 @@ def test_a_stubborn_worker_is_ended_the_hard_way_after_the_grace(yard, tmp_path)
     wait_until(ready.exists)
     process = it.process(it.started[0])
     began = time.monotonic()
-    it.fleet.end(0.3, time.sleep)
+    it.end(0.3)
     assert 0.3 <= time.monotonic() - began < 5
     assert process.returncode == -signal.SIGKILL
 
@@ -327,17 +184,17 @@ def test_the_client_tells_its_failures_apart(gateway):
     with client(key="wrong") as wrong, pytest.raises(AccessDenied):
         wrong.overview()
     with client(endpoint="nothing") as nowhere, pytest.raises(NotFound, match="nothing"):
-        nowhere.enrol("w", from_fleet=False)
+        nowhere.enrol("w")
     with client() as right, pytest.raises(NotFound):
         right.drain("nobody")
     with client() as right:
-        assert right.enrol("apart", from_fleet=False).token not in repr(right)
+        assert right.enrol("apart").token not in repr(right)
         with pytest.raises(PeerError, match="409"):
-            right.enrol("apart", from_fleet=False)
+            right.enrol("apart")
     with listen() as listening:
         port = listening.getsockname()[1]
     with client(port=port) as gone, pytest.raises(PeerUnreachable):
-        gone.enrol("w", from_fleet=False, patience_seconds=0)
+        gone.enrol("w", patience_seconds=0)
 
 
 @pytest.mark.parametrize("body", [b"<html>hello</html>", b"[1]", b"5", b"\xff"])

@@ -1,5 +1,5 @@
 """How does `serve` hold together? A small parent: it owns the listening socket, revives the gateway core, and runs
-the fleet.
+the fleets.
 
 Because the socket outlives the core, requests and results sent while a core is being replaced wait in the backlog:
 nothing is refused, so the SDK drops nothing. The parent keeps no state but its children; if it dies, they end too.
@@ -24,7 +24,7 @@ import structlog
 from pydantic import SecretStr
 
 from acestep_serverless.assembly.child import words_for_child
-from acestep_serverless.assembly.crew import FLEET_ROUND, Crew, EndSignal, pause_unless, require_engine
+from acestep_serverless.assembly.crew import Crew, Crews, EndSignal, most_workers, pause_unless, require_engine
 from acestep_serverless.clock import SYSTEM_CLOCK
 from acestep_serverless.errors import SettingsError
 from acestep_serverless.fleet.policy import LONG_LIFE, pause_after
@@ -56,18 +56,21 @@ def bind(host: str, port: int) -> socket.socket:
     return listening
 
 
+def kept_word(path: Path, new_word: Callable[[], str]) -> str:
+    """Give the word kept in a file of the data folder, made on first use (readable by us alone)."""
+    if not path.exists() or not path.read_text().strip():
+        handle, unfinished = tempfile.mkstemp(dir=path.parent)  # made with mode 0600
+        with os.fdopen(handle, "w") as file:
+            file.write(new_word())
+        Path(unfinished).replace(path)
+    return path.read_text().strip()
+
+
 def worker_key(settings: Settings) -> SecretStr:
-    """Give the worker key: the configured one, or the one kept in the data folder, made on first use (readable by us
-    alone)."""
+    """Give the worker key: the configured one, or the one kept in the data folder."""
     if settings.worker_key.get_secret_value():
         return settings.worker_key
-    path = settings.data_dir / "worker.key"
-    if not path.exists() or not path.read_text().strip():
-        handle, unfinished = tempfile.mkstemp(dir=settings.data_dir)  # made with mode 0600
-        with os.fdopen(handle, "w") as file:
-            file.write(secrets.token_urlsafe(32))
-        Path(unfinished).replace(path)
-    return SecretStr(path.read_text().strip())
+    return SecretStr(kept_word(settings.data_dir / "worker.key", lambda: secrets.token_urlsafe(32)))
 
 
 def claim(data_dir: Path) -> IO[str]:
@@ -169,33 +172,39 @@ class Parent:
     """The parent process. `run` returns after a signal, when everything it started has ended."""
 
     def __init__(self, settings: Settings, announce: Callable[[str, Settings], None]) -> None:
-        require_engine(settings)
+        endpoints = [settings.for_endpoint(name) for name in settings.endpoint_ids()]
+        for endpoint in endpoints:
+            require_engine(endpoint)
         self._claim = claim(settings.data_dir)
         key = worker_key(settings)
         self._listening = bind(settings.host, settings.port)
         self._url = base_url(self._listening)
-        self._settings = settings.model_copy(update={"worker_key": key, "gateway": self._url})
+        reachable = {"worker_key": key, "gateway": self._url}
+        self._settings = settings.model_copy(update=reachable)
         self._announce = announce
         self._core = Core(self._settings, self._listening, self._claim)
-        self._crew = Crew(self._settings, settings.data_dir / "scratch", own_gateway=True)
+        # The successor on this folder has the same id, so that it goes on with this one's leases on the endpoints.
+        fleet_id = kept_word(settings.data_dir / "fleet.id", lambda: secrets.token_hex(8))
+        scratch = settings.data_dir / "scratch"
+        staffed = [endpoint.model_copy(update=reachable) for endpoint in endpoints if most_workers(endpoint)]
+        crews = [Crew(endpoint, scratch, fleet_id=fleet_id) for endpoint in staffed]
+        self._crews = Crews(crews, scratch, settings.drain_seconds)
 
     def run(self) -> None:
         """Serve until SIGINT or SIGTERM."""
         ending = EndSignal()
         self._core.start()
         try:
-            self._crew.run_once()
+            self._crews.start()
             while not ending.given and not self._core_answers():
                 if self._core.cannot_start:
                     raise SettingsError("the gateway cannot start; its last line above says why")
                 pause_unless(ending, ROUND)
             if not ending.given:
                 self._announce(self._url, self._settings)
-            while not ending.given:
-                self._crew.run_once()
-                pause_unless(ending, FLEET_ROUND)
+            self._crews.run_until(ending)
         finally:
-            self._crew.end()
+            self._crews.end()
             self._core.end(grace=5.0)
             self._listening.close()
             self._claim.close()

@@ -12,6 +12,9 @@ import httpx
 
 from acestep_serverless.errors import AccessDenied, NotFound, PeerError, PeerUnreachable
 
+OVERVIEW = ("workers", "waiting", "oldest_wait_ms", "in_progress", "leads", "now", "heartbeat_ms")
+"""What a gateway tells a fleet: `waiting` jobs without lowPriority (counted up to 1,000) and the age of the oldest."""
+
 
 @dataclass(frozen=True, slots=True)
 class Enrolment:
@@ -38,12 +41,23 @@ class GatewayClient:
         """Close the connections."""
         self._http.close()
 
-    def enrol(self, worker_id: str, *, from_fleet: bool, patience_seconds: float = 60.0) -> Enrolment:
-        """Enrol under a fresh id, waiting up to `patience_seconds` for a gateway that is not up yet."""
+    def enrol(
+        self,
+        worker_id: str,
+        *,
+        fleet_id: str | None = None,
+        from_fleet: bool = False,
+        patience_seconds: float = 60.0,
+    ) -> Enrolment:
+        """Enrol under a fresh id, waiting up to `patience_seconds` for a gateway that is not up yet.
+
+        `fleet_id` names the fleet of a `serve` that the worker belongs to and ends with.
+        """
         deadline = time.monotonic() + patience_seconds
+        body = {"worker_id": worker_id, "fleet_id": fleet_id, "from_fleet": from_fleet or fleet_id is not None}
         while True:
             try:
-                answer = self._ask("POST", "", {"worker_id": worker_id, "from_fleet": from_fleet})
+                answer = self._ask("POST", "", body)
             except PeerUnreachable:
                 if time.monotonic() > deadline:
                     raise
@@ -51,9 +65,17 @@ class GatewayClient:
             else:
                 return Enrolment(answer["worker_id"], answer["token"], answer["heartbeat_ms"])
 
-    def overview(self) -> Mapping[str, Any]:
-        """List the endpoint's workers, and count its waiting and running jobs."""
-        return self._ask("GET", "", None)
+    def overview(self, fleet_id: str | None = None) -> Mapping[str, Any]:
+        """List the endpoint's workers, count its waiting and running jobs, and tell whether a fleet `leads` it.
+
+        With `fleet_id` the question takes or renews that fleet's lease on the endpoint; without one `leads` is true.
+        Times are milliseconds since 1970 by the gateway's clock. Raises PeerError for a gateway that does not say all
+        that a fleet decides by.
+        """
+        overview = self._ask("GET", "" if fleet_id is None else f"?fleet={fleet_id}", None)
+        if missing := [name for name in OVERVIEW if name not in overview]:
+            raise PeerError(f"the gateway is of another version than this program: it does not tell {missing[0]}")
+        return overview
 
     def drain(self, worker_id: str) -> None:
         """Ask the gateway to feed a worker no more."""

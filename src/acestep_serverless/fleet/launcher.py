@@ -1,7 +1,8 @@
 """What starts and ends workers? Something that knows them by id only: processes here, other machines' later."""
 
+import itertools
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
@@ -34,17 +35,31 @@ class Launcher(Protocol):
 class ProcessLauncher:
     """Workers as child processes: `command` runs one, `words` gives what it reads from its standard input first.
 
-    The pipe stays open as long as this process lives; its end tells the child that its parent is gone.
+    The pipe stays open as long as this process lives; its end tells the child that its parent is gone. Each worker
+    takes the lowest free slot, and slot k the k-th of `gpus` in turn: CUDA_VISIBLE_DEVICES in its copy of `environ`.
     """
 
-    def __init__(self, command: Sequence[str], words: Callable[[str], bytes]) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        words: Callable[[str], bytes],
+        *,
+        environ: Mapping[str, str] | None = None,
+        gpus: Sequence[str] = (),
+    ) -> None:
         self._command, self._words = list(command), words
+        self._environ, self._gpus = environ, tuple(gpus)
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._slots: dict[str, int] = {}
 
     def start(self, worker_id: str) -> None:
-        """Start a worker in a session of its own, so that Ctrl-C reaches only the parent."""
-        process = subprocess.Popen(self._command, stdin=subprocess.PIPE, start_new_session=True)
-        self._running[worker_id] = process
+        """Start a worker in a session of its own, so that Ctrl-C reaches only the parent. Raises OSError."""
+        slot = next(slot for slot in itertools.count() if slot not in self._slots.values())
+        environ = self._environ
+        if self._gpus:
+            environ = {**(environ or {}), "CUDA_VISIBLE_DEVICES": self._gpus[slot % len(self._gpus)]}
+        process = subprocess.Popen(self._command, stdin=subprocess.PIPE, start_new_session=True, env=environ)
+        self._running[worker_id], self._slots[worker_id] = process, slot
         assert process.stdin is not None
         try:
             process.stdin.write(self._words(worker_id))
@@ -62,6 +77,7 @@ class ProcessLauncher:
         """Report workers that have ended since the last call, with their exit code or signal."""
         over = [(name, process.returncode) for name, process in self._running.items() if process.poll() is not None]
         for name, _ in over:
+            del self._slots[name]
             stdin = self._running.pop(name).stdin
             if stdin is not None:
                 with suppress(BrokenPipeError):
