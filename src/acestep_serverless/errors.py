@@ -7,6 +7,8 @@ AcestepServerlessError          the root: str(error) is a sentence fit for a use
 ├── NotFound                    nothing of that name (or not for this caller)
 ├── Conflict                    the state has moved on: lost lease, final job, taken id
 ├── TooLarge                    a body, file or queue is over its limit
+├── TooManyRequests             this key asked too often; carries the seconds after which to come back
+├── Unavailable                 not now: the database does not answer, or the server is ending
 ├── EngineError                 the engine could not make the song
 │   ├── EngineUnavailable       the engine cannot load here; says what is missing
 │   └── GenerationCancelled     somebody asked for the end of this generation
@@ -63,6 +65,18 @@ class Conflict(AcestepServerlessError):
 
 class TooLarge(AcestepServerlessError):
     """A body, a file or a queue is over its limit; the text names the limit."""
+
+
+class TooManyRequests(AcestepServerlessError):
+    """This key asked too often. `retry_after` is whole seconds, at least 1."""
+
+    def __init__(self, sentence: str, retry_after: int) -> None:
+        self.retry_after = retry_after
+        super().__init__(sentence)
+
+
+class Unavailable(AcestepServerlessError):
+    """Not now, though nothing is wrong with the request: the same can succeed in a moment."""
 
 
 class EngineError(AcestepServerlessError):

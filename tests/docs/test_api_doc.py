@@ -20,9 +20,18 @@ from acestep_serverless.contract.music_output import (
     success_output,
 )
 from acestep_serverless.contract.worker_protocol import DONE_BODY_LIMIT
-from acestep_serverless.errors import AccessDenied, Conflict, InputError, NotFound, TooLarge
+from acestep_serverless.errors import (
+    AccessDenied,
+    Conflict,
+    InputError,
+    NotFound,
+    TooLarge,
+    TooManyRequests,
+    Unavailable,
+)
 from acestep_serverless.gateway import client_plane, listing, streams
 from acestep_serverless.gateway.failures import STATUS_CODES
+from acestep_serverless.gateway.limits import OPERATIONS, Rate, RateLimits
 from acestep_serverless.jobs.states import DEATHS_ALLOWED, LOSSES_ALLOWED, MOVES
 from acestep_serverless.settings import Settings
 
@@ -50,7 +59,9 @@ def test_the_table_of_moves_is_the_codes() -> None:
 def test_the_table_of_codes_holds_every_code_of_the_error_tree() -> None:
     codes = {row[0].strip("`") for row in table(API, "Code")}
     assert {str(code) for code in STATUS_CODES.values()} | {"403", "405", "500"} == codes
-    assert set(STATUS_CODES) == {InputError, AccessDenied, NotFound, Conflict, TooLarge}
+    assert set(STATUS_CODES) == {
+        *(InputError, AccessDenied, NotFound, Conflict, TooLarge, TooManyRequests, Unavailable),
+    }
 
 
 def test_the_table_of_operations_holds_every_route() -> None:
@@ -118,6 +129,20 @@ def test_the_limits_are_the_codes() -> None:
     assert f"`?wait=` {wire.WAIT_BOUNDS.minimum} to {wire.WAIT_BOUNDS.maximum} ms" in read(API)
     assert f"default {settings['execution_timeout_seconds']:,} s" in read(API)
     assert (RUNPOD_OUTPUT_BYTES, RUNPOD_SYNC_OUTPUT_BYTES) == (10_000_000, 20_000_000)
+
+
+def test_the_table_of_rate_limits_is_the_codes() -> None:
+    rows = [
+        [f"`{name}`", ", ".join(f"`/{path}`" for path in operation.paths), f"`{operation.default}`"]
+        for name, operation in OPERATIONS.items()
+    ]
+    assert table(API, "Limited") == rows
+    limits = RateLimits({"ace-step": {"purge-queue": Rate(2, 10)}}, iter((0.0, 1.0, 3.0)).__next__)
+    for _ in range(2):
+        limits.admit("ace-step", "/v2/ace-step/purge-queue", "k")
+    with pytest.raises(TooManyRequests) as refused:
+        limits.admit("ace-step", "/v2/ace-step/purge-queue", "k")
+    assert json.loads(blocks(API, "json")[-1]) == {"error": str(refused.value)}
 
 
 def test_health_has_exactly_the_documented_members(served: Served) -> None:

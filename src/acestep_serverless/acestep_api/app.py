@@ -7,19 +7,16 @@ from pathlib import Path
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
-from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
 
 from acestep_serverless.access.loopback import LoopbackGuard
+from acestep_serverless.access.telemetry import NO_TELEMETRY
 from acestep_serverless.acestep_api.routes import Server, task_routes
 from acestep_serverless.acestep_api.scheduler import Keeping, Scheduler
 from acestep_serverless.clock import Clock
 from acestep_serverless.contract.acestep import SERVICE, VERSION, refusal
 from acestep_serverless.engines.base import Engine
 from acestep_serverless.errors import InputError, TooLarge
-
-NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
-"""FastAPI can hand spans to whatever collector the environment names; the URLs in them hold names of audio files."""
 
 
 def create_app(

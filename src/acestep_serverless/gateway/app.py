@@ -1,23 +1,34 @@
 """How are the gateway's routes put together? One FastAPI app over the parts that `assembly` hands over."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 
 from fastapi import FastAPI
-from fastapi.telemetry import TelemetryConfig
 
 from acestep_serverless import __version__
 from acestep_serverless.access.loopback import LoopbackGuard
+from acestep_serverless.access.telemetry import NO_TELEMETRY
 from acestep_serverless.gateway import client_plane, enrolment, failures, files, listing, streams, worker_plane
+from acestep_serverless.gateway.journal import RequestJournal
+from acestep_serverless.gateway.limits import RateLimits
+from acestep_serverless.gateway.metrics import Metrics
 from acestep_serverless.gateway.parts import Parts
-
-NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
-"""FastAPI can hand spans to whatever collector the environment names; the URLs in them hold workers' tokens."""
+from acestep_serverless.gateway.probes import metrics_routes, probe_routes
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
-def create_gateway(parts: Parts, lifespan: Lifespan) -> FastAPI:
+@dataclass(frozen=True, slots=True)
+class Upkeep:
+    """What keeps a gateway in order: its limits, its metrics, and a question to its database."""
+
+    limits: RateLimits
+    metrics: Metrics
+    ask_database: Callable[[], Awaitable[object]]
+
+
+def create_gateway(parts: Parts, lifespan: Lifespan, upkeep: Upkeep | None = None) -> FastAPI:
     """Build the app. Interactive pages are off: they would load scripts from another host."""
     app = FastAPI(
         title="acestep-serverless",
@@ -35,4 +46,17 @@ def create_gateway(parts: Parts, lifespan: Lifespan) -> FastAPI:
     # often.
     for room in (worker_plane, client_plane, streams, listing, files, enrolment):
         app.include_router(room.ROUTES)
+    if upkeep is not None:
+        _keep_up(app, parts, upkeep)
     return app
+
+
+def _keep_up(app: FastAPI, parts: Parts, upkeep: Upkeep) -> None:
+    async def admit(key: str) -> None:
+        parts.endpoints.opened_by(key)
+
+    app.state.limits = upkeep.limits
+    app.include_router(probe_routes(upkeep.ask_database, lambda: parts.wakeup.closed))
+    app.include_router(metrics_routes(upkeep.metrics, admit))
+    # Added last, so it stands before every other middleware and counts their refusals too.
+    app.add_middleware(RequestJournal, metrics=upkeep.metrics, monotonic=parts.clock.monotonic)

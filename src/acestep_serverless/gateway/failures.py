@@ -15,6 +15,8 @@ from acestep_serverless.errors import (
     InputError,
     NotFound,
     TooLarge,
+    TooManyRequests,
+    Unavailable,
 )
 
 STATUS_CODES: dict[type[AcestepServerlessError], int] = {
@@ -23,6 +25,8 @@ STATUS_CODES: dict[type[AcestepServerlessError], int] = {
     NotFound: 404,
     Conflict: 409,
     TooLarge: 413,
+    TooManyRequests: 429,
+    Unavailable: 503,
 }
 
 
@@ -32,7 +36,8 @@ def _say(code: int, sentence: str, headers: Mapping[str, str] | None = None) -> 
 
 async def _answer(_request: Request, error: Exception) -> Response:
     code = next((code for kind, code in STATUS_CODES.items() if isinstance(error, kind)), 500)
-    return _say(code, str(error))
+    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, TooManyRequests) else None
+    return _say(code, str(error), headers)
 
 
 async def _answer_http(_request: Request, error: Exception) -> Response:
