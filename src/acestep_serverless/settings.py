@@ -171,11 +171,7 @@ class Settings(BaseSettings):
         return value.rstrip("/")
 
     @model_validator(mode="after")
-    def _closed_or_loopback(self) -> "Settings":
-        if self.host not in LOOPBACK_HOSTS and not self.api_keys:
-            raise ValueError(
-                f"listening on {self.host} needs a key: set {PREFIX}API_KEYS, or leave the host at 127.0.0.1"
-            )
+    def _consistent(self) -> "Settings":
         if any("" in keys for keys in self.keys_by_endpoint().values()):
             raise ValueError("api_keys has an empty key after an endpoint's name, which would open it to everybody")
         for name in (self.endpoint_id, *self.endpoints):

@@ -5,6 +5,7 @@ rebinding its name's address, in `Host`: both must name this machine while a ser
 """
 
 import ipaddress
+from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
 from starlette.responses import JSONResponse
@@ -27,14 +28,14 @@ def host_is_loopback(host: str) -> bool:
 
 class LoopbackGuard:
     """ASGI middleware for a server without keys: 403 unless `Host` is loopback and `Origin` absent or the same
-    place."""
+    place. `is_open` tells whether there are no keys, now; without it there never are."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, is_open: Callable[[], Awaitable[bool]] | None = None) -> None:
+        self._app, self._is_open = app, is_open
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or (self._is_open is not None and not await self._is_open()):
             await self._app(scope, receive, send)
             return
         headers = {name: value.decode("latin-1") for name, value in scope["headers"] if name in (b"host", b"origin")}

@@ -62,7 +62,8 @@ class ArtifactFolder:
         """Give a received file its name, replacing an earlier one at once; the name outlives a power cut."""
         target = self.path(name)
         target.parent.mkdir(exist_ok=True)
-        received.path.replace(target)
+        if received.path.exists() or not target.exists():  # Done already when a transaction is run a second time.
+            received.path.replace(target)
         if os.name == "posix":  # Elsewhere a folder cannot be opened, and needs not be.
             folder = os.open(target.parent, os.O_RDONLY)
             try:

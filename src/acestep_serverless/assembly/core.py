@@ -16,8 +16,10 @@ import sys
 import threading
 import uuid
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from types import FrameType
 
+import sqlalchemy as sa
 import structlog
 import uvicorn
 from fastapi import FastAPI
@@ -29,9 +31,14 @@ from acestep_serverless.clock import SYSTEM_CLOCK, Clock
 from acestep_serverless.database.database import Database
 from acestep_serverless.database.engine import open_engine, sqlite_url
 from acestep_serverless.database.migrate import bring_up_to_date
-from acestep_serverless.errors import SettingsError
-from acestep_serverless.gateway.app import create_gateway
+from acestep_serverless.database.tables import API_KEYS
+from acestep_serverless.errors import SettingsError, Unavailable
+from acestep_serverless.gateway.app import Upkeep, create_gateway
+from acestep_serverless.gateway.journal import job_journal
+from acestep_serverless.gateway.limits import RateLimits
+from acestep_serverless.gateway.metrics import Metrics
 from acestep_serverless.gateway.parts import GatewayRules, Parts
+from acestep_serverless.gateway.readings import readings
 from acestep_serverless.jobs.desk import DeskRules, JobDesk
 from acestep_serverless.jobs.outbox import Outbox
 from acestep_serverless.jobs.shelf import Shelf
@@ -40,8 +47,9 @@ from acestep_serverless.jobs.sweeper import Sweeper
 from acestep_serverless.logs import configure_logs
 from acestep_serverless.outbound.caller import Caller
 from acestep_serverless.registry.endpoints import EndpointTable
+from acestep_serverless.registry.keys import KeyRegistry
 from acestep_serverless.registry.workers import WorkerRegistry
-from acestep_serverless.settings import Settings
+from acestep_serverless.settings import LOOPBACK_HOSTS, PREFIX, Settings
 
 LOG = structlog.get_logger(__name__)
 
@@ -60,18 +68,21 @@ CLOSING = 3
 """Seconds that open requests get when the core is told to end."""
 
 
-def build(settings: Settings, *, first_start: bool, clock: Clock = SYSTEM_CLOCK) -> FastAPI:
+def build(settings: Settings, *, first_start: bool, clock: Clock = SYSTEM_CLOCK, fleet_id: str = "no-fleet") -> FastAPI:
     """Build the gateway app over the data folder of `settings`. `first_start` is False for a successor of a dead
-    core."""
+    core; `fleet_id` names the fleet of the `serve` that it belongs to."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    database = Database(sqlite_url(settings.data_dir / DATABASE_FILE))
-    folder = ArtifactFolder(settings.data_dir / "artifacts", limit_bytes=settings.artifact_limit_mb * 1024 * 1024)
-    rules = DeskRules(heartbeat_ms=settings.heartbeat_seconds * 1000, lease_ms=settings.lease_seconds * 1000)
-    desk = JobDesk(database, clock, rules)
+    database = Database(database_url(settings))
+    folder = ArtifactFolder(artifacts_dir(settings), limit_bytes=settings.artifact_limit_mb * 1024 * 1024)
+    rules, ids = desk_rules(settings), settings.endpoint_ids()
+    work = readings(ids, clock.now_ms, rules.lease_ms)
+    metrics = Metrics(ids, lambda: database.read_aside(work))
+    desk = JobDesk(database, clock, rules, job_journal(metrics))
+    keys = KeyRegistry(database, clock, lambda: secrets.token_urlsafe(32))
     parts = Parts(
         desk=desk,
         streams=StreamDesk(desk, database, clock),
-        endpoints=EndpointTable(settings.keys_by_endpoint(), settings.execution_timeout_seconds * 1000),
+        endpoints=EndpointTable(settings.keys_by_endpoint(), timeouts_ms(settings), keys.rows),
         workers=WorkerRegistry(database, clock, lambda: secrets.token_urlsafe(32)),
         shelf=Shelf(database, folder, clock, lambda: secrets.token_hex(20)),
         wakeup=database.wakeup,
@@ -79,21 +90,22 @@ def build(settings: Settings, *, first_start: bool, clock: Clock = SYSTEM_CLOCK)
         worker_key_digest=digest(settings.worker_key.get_secret_value()),
         new_uuid=lambda: str(uuid.uuid4()),
         rules=GatewayRules(),
+        limits=RateLimits.of(settings, clock.monotonic),
     )
-    retention_ms = int(settings.retention_hours * 3_600_000)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         database.open()
         folder.prepare()
         if first_start:
-            await _end_former_fleet(parts)
+            await _end_former_fleet(parts, fleet_id)
             await parts.shelf.clear_strays()
         caller = Caller(allow_private=settings.webhook_private)
-        outbox = Outbox(database, clock, caller.post, settings.webhook_secret.get_secret_value())
-        sweeper = Sweeper(parts.desk, database, clock, started_at=clock.now_ms(), retention_ms=retention_ms)
+        secret = settings.webhook_secret.get_secret_value()
+        outbox = Outbox(database, clock, caller.post, secret, metrics.webhook)
+        sweeper = Sweeper(parts.desk, database, clock, started_at=clock.now_ms())
         chores = [
-            asyncio.create_task(_sweep_for_ever(sweeper, parts, retention_ms)),
+            asyncio.create_task(_sweep_for_ever(sweeper, parts)),
             asyncio.create_task(_notify_for_ever(outbox)),
         ]
         try:
@@ -104,19 +116,58 @@ def build(settings: Settings, *, first_start: bool, clock: Clock = SYSTEM_CLOCK)
             await asyncio.gather(*chores, return_exceptions=True)
             database.close()
 
-    return create_gateway(parts, lifespan)
+    upkeep = Upkeep(metrics, lambda: database.read_aside(lambda connection: connection.execute(sa.text("SELECT 1"))))
+    return create_gateway(parts, lifespan, upkeep)
 
 
-async def _end_former_fleet(parts: Parts) -> None:
-    """Give back what the workers of a former `serve` held: they ended with it, and a restart is no death."""
-    for endpoint_id, worker_id in parts.workers.left_by_a_former_fleet():
+def database_url(settings: Settings) -> str:
+    """Give the URL of the database: PostgreSQL's, or that of the file in the data folder."""
+    return settings.database_url.get_secret_value() or sqlite_url(settings.data_dir / DATABASE_FILE)
+
+
+def artifacts_dir(settings: Settings) -> Path:
+    """Give the folder of the audio files."""
+    return settings.artifacts_dir or settings.data_dir / "artifacts"
+
+
+def desk_rules(settings: Settings) -> DeskRules:
+    """Give the desk's times from the settings."""
+    sync_hours = settings.runsync_retention_hours or settings.retention_hours
+    return DeskRules(
+        heartbeat_ms=settings.heartbeat_seconds * 1000,
+        lease_ms=settings.lease_seconds * 1000,
+        keep_ms=int(settings.retention_hours * 3_600_000),
+        keep_sync_ms=int(sync_hours * 3_600_000),
+    )
+
+
+def timeouts_ms(settings: Settings) -> dict[str, int]:
+    """Give every endpoint's default `executionTimeout` in milliseconds."""
+    return {name: settings.for_endpoint(name).execution_timeout_seconds * 1000 for name in settings.endpoint_ids()}
+
+
+def _refuse_strangers(settings: Settings, engine: sa.Engine) -> None:
+    """Raise SettingsError for a gateway that others could reach and that has no key."""
+    if settings.host in LOOPBACK_HOSTS or settings.api_keys:
+        return
+    with engine.connect() as connection:
+        if connection.execute(sa.select(API_KEYS.c.id).limit(1)).first() is None:
+            raise SettingsError(
+                f"listening on {settings.host} needs a key: make one with 'acestep-serverless keys create', set "
+                f"{PREFIX}API_KEYS, or leave the host at 127.0.0.1"
+            )
+
+
+async def _end_former_fleet(parts: Parts, fleet_id: str) -> None:
+    """Give back what the workers of a former `serve` on this data folder held: they ended with it, and a restart is no
+    death."""
+    for worker_id in await parts.workers.left_by(fleet_id):
         given_back = await parts.desk.worker_ended(worker_id, died=False)
-        await parts.workers.change(endpoint_id, worker_id, "GONE")
         if given_back:
             LOG.info("jobs of a former worker wait again", worker=worker_id, jobs=given_back)
 
 
-async def _sweep_for_ever(sweeper: Sweeper, parts: Parts, retention_ms: int) -> None:
+async def _sweep_for_ever(sweeper: Sweeper, parts: Parts) -> None:
     while True:
         await asyncio.sleep(SWEEP_EVERY)
         try:
@@ -124,7 +175,7 @@ async def _sweep_for_ever(sweeper: Sweeper, parts: Parts, retention_ms: int) -> 
             if report.outlived:
                 await parts.shelf.clear(report.outlived)
             if report.settled:
-                silence = max(retention_ms, parts.desk.rules.lease_ms)
+                silence = max(parts.desk.rules.keep_ms, parts.desk.rules.lease_ms)
                 await parts.workers.forget(silent_since=parts.clock.now_ms() - silence)
         except Exception:
             LOG.exception("a sweep failed; the next one tries again")
@@ -181,15 +232,22 @@ def main() -> None:
     except SettingsError as error:
         LOG.error("the gateway cannot start", reason=str(error))
         sys.exit(CANNOT_START)
-    serve_on(build(settings, first_start=words["first_start"]), socket.socket(fileno=words["socket"]))
+    except Unavailable as error:
+        LOG.error("the gateway waits for its database", reason=str(error))
+        sys.exit(1)  # The parent tries again, ever more slowly.
+    app = build(settings, first_start=words["first_start"], fleet_id=words["fleet_id"])
+    serve_on(app, socket.socket(fileno=words["socket"]))
 
 
 def check_schema(settings: Settings) -> None:
-    """Bring the database up to date before anything is built on it. Raises SettingsError for a newer program's."""
+    """Bring the database up to date before anything is built on it. Raises SettingsError for a newer program's, or for
+    a rate limit that cannot be read; Unavailable for a database that cannot be reached (yet)."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    engine = open_engine(sqlite_url(settings.data_dir / DATABASE_FILE))
+    RateLimits.of(settings, SYSTEM_CLOCK.monotonic)
+    engine = open_engine(database_url(settings))
     try:
         bring_up_to_date(engine)
+        _refuse_strangers(settings, engine)
     finally:
         engine.dispose()
 

@@ -93,7 +93,6 @@ class Crew:
                 "worker_id": worker_id,
                 "parent": os.getpid(),
                 "fleet_id": self._fleet_id,
-                "from_fleet": self._fleet_id is not None,
                 "scratch": str(self._scratch),
                 "kept": str(self._kept),
             }

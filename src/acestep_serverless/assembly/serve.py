@@ -107,8 +107,8 @@ def base_url(listening: socket.socket) -> str:
 class Core:
     """The gateway core as a child process that is started again whenever it dies."""
 
-    def __init__(self, settings: Settings, listening: socket.socket, claim: IO[str]) -> None:
-        self._settings, self._listening, self._claim = settings, listening, claim
+    def __init__(self, settings: Settings, listening: socket.socket, claim: IO[str], fleet_id: str) -> None:
+        self._settings, self._listening, self._claim, self._fleet_id = settings, listening, claim, fleet_id
         self.has_answered, self.cannot_start = False, False
         self._process: subprocess.Popen[bytes] | None = None
         self._deaths_in_a_row, self._started, self._start_after = 0, 0.0, 0.0
@@ -147,7 +147,12 @@ class Core:
         # The core holds the claim on the data folder too: if this parent dies, its successor waits for the core's end.
         kept = [fd, self._claim.fileno()]
         process = subprocess.Popen(CORE, stdin=subprocess.PIPE, pass_fds=kept, start_new_session=True)
-        words = {"settings": self._settings.for_child(), "socket": fd, "first_start": not self.has_answered}
+        words = {
+            "settings": self._settings.for_child(),
+            "socket": fd,
+            "first_start": not self.has_answered,
+            "fleet_id": self._fleet_id,
+        }
         assert process.stdin is not None
         with suppress(BrokenPipeError):
             process.stdin.write(words_for_child(words))
@@ -182,9 +187,9 @@ class Parent:
         reachable = {"worker_key": key, "gateway": self._url}
         self._settings = settings.model_copy(update=reachable)
         self._announce = announce
-        self._core = Core(self._settings, self._listening, self._claim)
         # The successor on this folder has the same id, so that it goes on with this one's leases on the endpoints.
         fleet_id = kept_word(settings.data_dir / "fleet.id", lambda: secrets.token_hex(8))
+        self._core = Core(self._settings, self._listening, self._claim, fleet_id)
         scratch = settings.data_dir / "scratch"
         staffed = [endpoint.model_copy(update=reachable) for endpoint in endpoints if most_workers(endpoint)]
         crews = [Crew(endpoint, scratch, fleet_id=fleet_id) for endpoint in staffed]

@@ -52,7 +52,7 @@ def run_worker(
     environ: MutableMapping[str, str],
     *,
     worker_id: str,
-    from_fleet: bool,
+    fleet_id: str | None,
     scratch: Path,
     kept: Path,
 ) -> None:
@@ -64,7 +64,7 @@ def run_worker(
     open_acestep = _acestep(settings, scratch)
     link, heartbeat_ms = None, settings.heartbeat_seconds * 1000
     if settings.gateway and not on_runpod(environ):
-        link, heartbeat_ms = _enrol(settings, worker_id, from_fleet=from_fleet)
+        link, heartbeat_ms = _enrol(settings, worker_id, fleet_id=fleet_id)
         LOG.info("worker enrolled", worker=worker_id, gateway=settings.gateway, endpoint=settings.endpoint_id)
     prepare_environment(environ, link, ping_interval_ms=heartbeat_ms)
     sink: ArtifactSink = InlineSink() if link is None else GatewaySink(link, SYSTEM_CLOCK)
@@ -80,11 +80,11 @@ def run_worker(
     run(make_handler, environ)
 
 
-def _enrol(settings: Settings, worker_id: str, *, from_fleet: bool) -> tuple[GatewayLink, int]:
+def _enrol(settings: Settings, worker_id: str, *, fleet_id: str | None) -> tuple[GatewayLink, int]:
     """Enrol; the gateway says how often it wants a sign of life (ms), since its leases are made for that."""
     gateway = GatewayClient(settings.gateway, settings.endpoint_id, settings.worker_key.get_secret_value())
     try:
-        enrolment = gateway.enrol(worker_id, from_fleet=from_fleet)
+        enrolment = gateway.enrol(worker_id, fleet_id=fleet_id)
     finally:
         gateway.close()
     link = GatewayLink(settings.gateway, settings.endpoint_id, worker_id, enrolment.token)
@@ -127,7 +127,7 @@ def main_on_runpod() -> None:
         settings,
         os.environ,
         worker_id=new_worker_id(),
-        from_fleet=False,
+        fleet_id=None,
         scratch=scratch,
         kept=scratch / KEPT,
     )
@@ -147,7 +147,7 @@ def main() -> None:
             settings,
             os.environ,
             worker_id=words["worker_id"],
-            from_fleet=words["from_fleet"],
+            fleet_id=words["fleet_id"],
             scratch=scratch,
             kept=Path(words.get("kept") or Path(words["scratch"]).with_name(KEPT)),
         )

@@ -46,7 +46,6 @@ class GatewayClient:
         worker_id: str,
         *,
         fleet_id: str | None = None,
-        from_fleet: bool = False,
         patience_seconds: float = 60.0,
     ) -> Enrolment:
         """Enrol under a fresh id, waiting up to `patience_seconds` for a gateway that is not up yet.
@@ -54,7 +53,7 @@ class GatewayClient:
         `fleet_id` names the fleet of a `serve` that the worker belongs to and ends with.
         """
         deadline = time.monotonic() + patience_seconds
-        body = {"worker_id": worker_id, "fleet_id": fleet_id, "from_fleet": from_fleet or fleet_id is not None}
+        body = {"worker_id": worker_id, "fleet_id": fleet_id}
         while True:
             try:
                 answer = self._ask("POST", "", body)

@@ -57,6 +57,8 @@ WAIT_BOUNDS = Bounds(1_000, 300_000)
 """`?wait` of `/runsync`, in milliseconds."""
 STATUS_WAIT_BOUNDS = Bounds(0, 300_000)
 """`?wait` of `/status-sync`, in milliseconds: the JavaScript client sends what is left of its own patience."""
+STATUS_TTL_BOUNDS = Bounds(1_000, WEEK_MS)
+"""`?ttl` of `/status`, in milliseconds; the platform's own example is 6,000."""
 DEFAULT_STATUS_WAIT_MS = 90_000
 DEFAULT_TTL_MS = 24 * 3600 * 1000
 
@@ -205,6 +207,21 @@ def run_id(new_uuid: Callable[[], str]) -> str:
 def runsync_id(new_uuid: Callable[[], str]) -> str:
     """Make the id of a `/runsync` job: `sync-<uuid4>-u1`."""
     return f"sync-{new_uuid()}-u1"
+
+
+def is_sync(job_id: str) -> bool:
+    """Tell whether a job came through `/runsync`, whose results the platform keeps for a shorter time."""
+    return job_id.startswith("sync-")
+
+
+def batch_id(new_uuid: Callable[[], str]) -> str:
+    """Make the id of a batch: `batch_<uuid4>`."""
+    return f"batch_{new_uuid()}"
+
+
+def batch_request_id(new_uuid: Callable[[], str]) -> str:
+    """Make the id of one request of a batch, later its job's: `req_<uuid4>`."""
+    return f"req_{new_uuid()}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,28 @@
-"""How is the database opened? One SQLAlchemy engine, SQLite in write-ahead mode with full synchronisation.
+"""How is the database opened? One SQLAlchemy engine, on a SQLite file or on PostgreSQL; what differs is said here.
 
-SQLite's own transaction handling in the driver is switched off so that BEGIN and SAVEPOINT are ours (the documented
-SQLAlchemy recipe); a writer begins IMMEDIATE, since a deferred transaction that turns into a write can fail half-way.
-A reader begins nothing: each SELECT sees the last commit.
+SQLite runs in write-ahead mode with full synchronisation. Its driver's own transaction handling is switched off so that
+BEGIN and SAVEPOINT are ours (the documented SQLAlchemy recipe); a writer begins IMMEDIATE, since a deferred transaction
+that turns into a write can fail half-way. A reader begins nothing: each SELECT sees the last commit. On PostgreSQL
+readers work in autocommit, for the same reason; writers in READ COMMITTED, where a guarded UPDATE looks again at a row
+that it had to wait for.
 """
 
+import sqlite3
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
 
+from acestep_serverless.errors import SettingsError
+
 BUSY_TIMEOUT_MS = 10_000
-"""How long a statement waits for another process's write lock, in milliseconds."""
+"""How long a statement waits for another writer's lock, in milliseconds."""
+STATEMENT_TIMEOUT_MS = 30_000
+"""How long a statement may take on PostgreSQL, in milliseconds: a lost peer must not hold the writer for ever."""
+LOST = ("08", "57P", "40001", "40P01", "55P03", "53300")
+"""SQLSTATEs (or their beginnings) after which the same transaction can succeed: a connection that broke or was ended
+by its administrator, a deadlock or a lock that took too long, too many connections (PostgreSQL's appendix A)."""
 
 
 def sqlite_url(path: Path) -> str:
@@ -20,15 +30,48 @@ def sqlite_url(path: Path) -> str:
     return f"sqlite:///{path}"
 
 
+def is_sqlite(url: str) -> bool:
+    """Tell whether a URL leads to a SQLite file."""
+    return url.startswith("sqlite")
+
+
 def open_engine(url: str) -> sa.Engine:
-    """Open the database at a SQLAlchemy URL; nothing is read or written yet."""
-    engine = sa.create_engine(url, connect_args={"check_same_thread": False}, pool_size=4, max_overflow=4)
-    event.listen(engine, "connect", _prepare_connection)
-    event.listen(engine, "begin", _begin)
-    return engine
+    """Open the database at a URL; nothing is read or written yet. Raises SettingsError when the driver is missing."""
+    if is_sqlite(url):
+        engine = sa.create_engine(url, connect_args={"check_same_thread": False}, pool_size=4, max_overflow=4)
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    given = sa.make_url(url).set(drivername="postgresql+psycopg")
+    options = f"-c lock_timeout={BUSY_TIMEOUT_MS} -c statement_timeout={STATEMENT_TIMEOUT_MS}"
+    arguments = {"connect_timeout": 5, "application_name": "acestep-serverless", "options": options}
+    try:
+        return sa.create_engine(given, connect_args=arguments, pool_size=8, max_overflow=4, pool_timeout=10)
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            f"PostgreSQL needs a driver that is not here ({error.name}): pip install 'acestep-serverless[postgresql]'"
+        ) from None
 
 
-def _prepare_connection(connection: Any, _record: object) -> None:
+def for_reading(engine: sa.Engine) -> sa.Engine:
+    """Give the engine whose connections only read: each SELECT sees the last commit."""
+    return engine if engine.dialect.name == "sqlite" else engine.execution_options(isolation_level="AUTOCOMMIT")
+
+
+def may_succeed_later(error: BaseException) -> bool:
+    """Tell whether a failed transaction is worth another try: nothing of it is written, and what failed may mend."""
+    if isinstance(error, sa.exc.TimeoutError):  # every connection of the pool is in use
+        return True
+    if not isinstance(error, sa.exc.DBAPIError):
+        return False
+    if isinstance(error.orig, sqlite3.Error):
+        return False  # SQLite has already waited; what is locked longer, or broken, stays so.
+    state = getattr(error.orig, "sqlstate", None)
+    unreachable = state is None and isinstance(error, sa.exc.OperationalError)
+    return error.connection_invalidated or unreachable or (state is not None and state.startswith(LOST))
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None
     for pragma in (
         "journal_mode=WAL",
@@ -39,6 +82,6 @@ def _prepare_connection(connection: Any, _record: object) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
-def _begin(connection: sa.Connection) -> None:
+def _begin_sqlite(connection: sa.Connection) -> None:
     if connection.get_execution_options().get("writes", False):
         connection.exec_driver_sql("BEGIN IMMEDIATE")

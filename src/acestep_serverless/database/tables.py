@@ -1,8 +1,11 @@
 """What is stored? Every table of the project, with the laws that the database itself keeps.
 
-All times are whole milliseconds since 1970. `number` orders the queue: a job that goes back keeps its number and so
-its turn.
+All times are whole milliseconds since 1970. `lane`, then `number` order the queue: a job that goes back keeps its
+number and so its turn. One set of tables for SQLite and PostgreSQL. Partial indexes keep what is asked all the time
+(who waits, who holds what, what is over) as small as the work in hand, however many finished jobs are kept.
 """
+
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -13,6 +16,15 @@ _QUOTED_STATES = ", ".join(f"'{state}'" for state in STATES)
 
 # SQLite numbers rows by itself only in a column of exactly this type.
 ROW_NUMBER = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
+WAITING = "finished_at IS NULL AND lease_expires_at IS NULL"
+"""Which rows of `jobs` are IN_QUEUE, in the words of a partial index (a query must use the same words to use it)."""
+
+
+def only_where(condition: str) -> dict[str, Any]:
+    """Give an index's options that make it partial, in both databases."""
+    return {"sqlite_where": sa.text(condition), "postgresql_where": sa.text(condition)}
+
 
 JOBS = sa.Table(
     "jobs",
@@ -36,18 +48,26 @@ JOBS = sa.Table(
     sa.Column("progress", sa.Text),
     sa.Column("error", sa.Text),
     sa.Column("webhook", sa.Text),
+    sa.Column("lane", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Column("batch_id", sa.Text),
+    sa.Column("keep_ms", sa.BigInteger, nullable=False, server_default="604800000"),
+    sa.Column("purge_at", sa.BigInteger),
+    sa.Column("missed_at", sa.BigInteger),
     sa.CheckConstraint(f"state IN ({_QUOTED_STATES})", name="jobs_state_is_known"),
     sa.CheckConstraint(
         "(finished_at IS NOT NULL) = (state NOT IN ('IN_QUEUE', 'IN_PROGRESS'))", name="jobs_finished_when_final"
     ),
     sa.CheckConstraint("(lease_expires_at IS NOT NULL) = (state = 'IN_PROGRESS')", name="jobs_leased_when_in_progress"),
-    sa.Index("jobs_by_queue", "endpoint_id", "state", "number"),
-    sa.Index("jobs_by_worker", "worker_id", "state"),
-    sa.Index("jobs_by_end", "finished_at"),
-    sa.Index("jobs_handed_out_again", "endpoint_id", "deliveries", sqlite_where=sa.text("deliveries > 1")),
+    sa.Index("jobs_by_state", "endpoint_id", "state", "number"),
+    sa.Index("jobs_waiting", "endpoint_id", "lane", "number", **only_where(WAITING)),
+    sa.Index("jobs_held", "worker_id", **only_where("lease_expires_at IS NOT NULL")),
+    sa.Index("jobs_open", "expires_at", **only_where("finished_at IS NULL")),
+    sa.Index("jobs_kept", "purge_at", **only_where("purge_at IS NOT NULL")),
+    sa.Index("jobs_of_batch", "batch_id", "number", **only_where("batch_id IS NOT NULL")),
     sqlite_autoincrement=True,
 )
-"""One row a job, small: bodies lie beside it."""
+"""One row a job, small: bodies lie beside it. `keep_ms` is how long it is kept once final, `purge_at` the end of
+that; `lane` 0 goes before lane 1 (jobs of a batch)."""
 
 JOB_BODIES = sa.Table(
     "job_bodies",
@@ -112,15 +132,77 @@ WORKERS = sa.Table(
     sa.Column("endpoint_id", sa.Text, nullable=False),
     sa.Column("token_digest", sa.Text, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
-    sa.Column("from_fleet", sa.Boolean(create_constraint=False), nullable=False, default=False),
     sa.Column("enrolled_at", sa.BigInteger, nullable=False),
     sa.Column("polled_at", sa.BigInteger),
     sa.Column("pinged_at", sa.BigInteger),
     sa.Column("unhealthy", sa.Text),
+    sa.Column("fleet_id", sa.Text),
+    sa.Column("polls_until", sa.BigInteger),
+    sa.Column("fed_at", sa.BigInteger),
     sa.CheckConstraint("state IN ('ACTIVE', 'DRAINING', 'GONE')", name="workers_state_is_known"),
     sa.Index("workers_by_endpoint", "endpoint_id", "state"),
 )
-"""Workers that have enrolled, with the digest of their token."""
+"""Workers that have enrolled, with the digest of their token. `polls_until`: asks for work until then at the latest."""
+
+FLEETS = sa.Table(
+    "fleets",
+    METADATA,
+    sa.Column("endpoint_id", sa.Text, primary_key=True),
+    sa.Column("fleet_id", sa.Text, nullable=False),
+    sa.Column("expires_at", sa.BigInteger, nullable=False),
+)
+"""Which fleet acts for an endpoint: the lease that keeps two machines from scaling for the same queue."""
+
+TALLIES = sa.Table(
+    "tallies",
+    METADATA,
+    sa.Column("endpoint_id", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("shard", sa.Integer, primary_key=True),
+    sa.Column("count", sa.BigInteger, nullable=False),
+)
+"""How many kept jobs are in each final state, and under "retried" how often one was handed out again: counted as they
+move, since counting a million rows takes 0.1 s. Each gateway process adds to a shard of its own."""
+
+BATCHES = sa.Table(
+    "batches",
+    METADATA,
+    sa.Column("number", ROW_NUMBER, primary_key=True, autoincrement=True),
+    sa.Column("id", sa.Text, nullable=False, unique=True),
+    sa.Column("endpoint_id", sa.Text, nullable=False),
+    sa.Column("name", sa.Text),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("total", sa.Integer, nullable=False),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Column("finalized_at", sa.BigInteger),
+    sa.CheckConstraint("state IN ('DRAFT', 'FINALIZED', 'FAILED', 'CANCELLED')", name="batches_state_is_known"),
+    sa.Index("batches_by_endpoint", "endpoint_id", "number"),
+)
+"""Batches: `total` requests, in BATCH_DRAFTS until the batch is finalized and then jobs of their own."""
+
+BATCH_DRAFTS = sa.Table(
+    "batch_drafts",
+    METADATA,
+    sa.Column("number", ROW_NUMBER, primary_key=True, autoincrement=True),
+    sa.Column("id", sa.Text, nullable=False, unique=True),
+    sa.Column("batch_id", sa.Text, sa.ForeignKey("batches.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Index("batch_drafts_by_batch", "batch_id", "number"),
+)
+"""Requests of batches in DRAFT, as the checked JSON text of their job bodies."""
+
+API_KEYS = sa.Table(
+    "api_keys",
+    METADATA,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("digest", sa.Text, nullable=False, unique=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("endpoints", sa.Text, nullable=False),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Column("revoked_at", sa.BigInteger),
+)
+"""Client keys made by the `keys` command: a SHA-256 digest, and which endpoints they open (JSON list of names, or of
+"*")."""
 
 ARTIFACTS = sa.Table(
     "artifacts",

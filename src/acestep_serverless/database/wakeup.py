@@ -6,16 +6,18 @@ when its time is over. Not thread-safe: ring and listen on the event loop (the w
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 
 class Wakeup:
-    """In-process bells by topic, such as "queue:ace-step" or "job:ID"."""
+    """Bells by topic, such as "queue:ace-step" or "job:ID". `tell_others` passes what is rung here on to other
+    processes, where there are any."""
 
     def __init__(self) -> None:
         self._bells: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
         self._closed = False
+        self.tell_others: Callable[[Sequence[str]], None] | None = None
 
     @property
     def closed(self) -> bool:
@@ -23,15 +25,21 @@ class Wakeup:
         return self._closed
 
     def ring(self, *topics: str) -> None:
-        """Wake everybody who listens to one of these topics."""
-        for topic in topics:
+        """Wake everybody who listens to one of these topics, here and elsewhere."""
+        self.ring_here(topics)
+        if self.tell_others is not None:
+            self.tell_others(topics)
+
+    def ring_here(self, topics: Sequence[str] | None) -> None:
+        """Wake those of this process only: what another one rang. None rings every bell."""
+        for topic in list(self._bells) if topics is None else topics:
             for bell in self._bells.get(topic, ()):
                 bell.set()
 
     def close(self) -> None:
         """Wake everybody for good."""
         self._closed = True
-        self.ring(*self._bells)
+        self.ring_here(None)
 
     @contextmanager
     def listen(self, topic: str) -> Iterator[asyncio.Event]:

@@ -11,7 +11,6 @@ from acestep_serverless.access.loopback import LoopbackGuard
 from acestep_serverless.access.telemetry import NO_TELEMETRY
 from acestep_serverless.gateway import client_plane, enrolment, failures, files, listing, streams, worker_plane
 from acestep_serverless.gateway.journal import RequestJournal
-from acestep_serverless.gateway.limits import RateLimits
 from acestep_serverless.gateway.metrics import Metrics
 from acestep_serverless.gateway.parts import Parts
 from acestep_serverless.gateway.probes import metrics_routes, probe_routes
@@ -21,14 +20,13 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 @dataclass(frozen=True, slots=True)
 class Upkeep:
-    """What keeps a gateway in order: its limits, its metrics, and a question to its database."""
+    """What keeps a gateway in order: its metrics, and a question to its database."""
 
-    limits: RateLimits
     metrics: Metrics
     ask_database: Callable[[], Awaitable[object]]
 
 
-def create_gateway(parts: Parts, lifespan: Lifespan, upkeep: Upkeep | None = None) -> FastAPI:
+def create_gateway(parts: Parts, lifespan: Lifespan, upkeep: Upkeep) -> FastAPI:
     """Build the app. Interactive pages are off: they would load scripts from another host."""
     app = FastAPI(
         title="acestep-serverless",
@@ -40,22 +38,19 @@ def create_gateway(parts: Parts, lifespan: Lifespan, upkeep: Upkeep | None = Non
     )
     app.state.parts = parts
     failures.install(app)
-    if parts.endpoints.is_open:
-        app.add_middleware(LoopbackGuard)
+    app.add_middleware(LoopbackGuard, is_open=parts.endpoints.is_open)
     # Fixed worker paths before the client's: none of them overlap, but the order documents which plane is asked more
     # often.
     for room in (worker_plane, client_plane, streams, listing, files, enrolment):
         app.include_router(room.ROUTES)
-    if upkeep is not None:
-        _keep_up(app, parts, upkeep)
+    _keep_up(app, parts, upkeep)
     return app
 
 
 def _keep_up(app: FastAPI, parts: Parts, upkeep: Upkeep) -> None:
     async def admit(key: str) -> None:
-        parts.endpoints.opened_by(key)
+        await parts.endpoints.opened_by(key)
 
-    app.state.limits = upkeep.limits
     app.include_router(probe_routes(upkeep.ask_database, lambda: parts.wakeup.closed))
     app.include_router(metrics_routes(upkeep.metrics, admit))
     # Added last, so it stands before every other middleware and counts their refusals too.

@@ -22,7 +22,11 @@ ROUTES = APIRouter(prefix="/v2/{endpoint_id}")
 
 
 async def _entered(request: Request, parts: PartsHere, endpoint_id: str) -> Endpoint:
-    return parts.endpoints.enter(endpoint_id, from_authorization(request.headers.get("authorization", "")))
+    key = from_authorization(request.headers.get("authorization", ""))
+    endpoint = await parts.endpoints.enter(endpoint_id, key)
+    if not await parts.endpoints.is_open():
+        parts.limits.admit(endpoint.id, request.url.path, key)
+    return endpoint
 
 
 EndpointHere = Annotated[Endpoint, Depends(_entered)]
@@ -30,12 +34,14 @@ EndpointHere = Annotated[Endpoint, Depends(_entered)]
 
 def _wait_seconds(text: str | None, bounds: wire.Bounds = wire.WAIT_BOUNDS, default: float = math.inf) -> float:
     """Read `?wait` (milliseconds); without it a caller of `/runsync` waits for the end, as the guide says."""
-    if text is None:
-        return default
+    return default if text is None else _milliseconds("wait", text, bounds) / 1000
+
+
+def _milliseconds(name: str, text: str, bounds: wire.Bounds) -> int:
     if len(text) > 12 or not text.isdecimal() or not bounds.minimum <= int(text) <= bounds.maximum:
         allowed = f"must be whole milliseconds from {bounds.minimum} to {bounds.maximum}"
-        raise InputError([FieldProblem("wait", text[:40], allowed)])
-    return int(text) / 1000
+        raise InputError([FieldProblem(name, text[:40], allowed)])
+    return int(text)
 
 
 def _show(view: JobView, parts: PartsHere) -> Response:
@@ -63,20 +69,29 @@ async def runsync(request: Request, parts: PartsHere, endpoint: EndpointHere, wa
     final = await _end_of(job_id, request, parts, endpoint, seconds)
     if final is not None:
         return _show(final, parts)
-    view = parts.desk.view(endpoint.id, job_id)
+    view = await parts.desk.view(endpoint.id, job_id)
     return Response(f'{{"id": "{view.id}", "status": "{view.state}"}}', media_type="application/json")
 
 
 @ROUTES.post("/status/{job_id}", include_in_schema=False)
 @ROUTES.get("/status/{job_id}")
-async def status(job_id: str, parts: PartsHere, endpoint: EndpointHere) -> Response:
-    """Show a job: its state, times and worker, its progress while it runs, its output or error at the end."""
-    return _show(parts.desk.view(endpoint.id, job_id), parts)
+async def status(job_id: str, parts: PartsHere, endpoint: EndpointHere, ttl: str | None = None) -> Response:
+    """Show a job: its state, times and worker, its progress while it runs, its output or error at the end.
+
+    `?ttl=` (milliseconds) sets how long it lives from now on.
+    """
+    await _set_ttl(job_id, parts, endpoint, ttl)
+    return _show(await parts.desk.view(endpoint.id, job_id), parts)
+
+
+async def _set_ttl(job_id: str, parts: Parts, endpoint: Endpoint, text: str | None) -> None:
+    if text is not None:
+        await parts.desk.set_ttl(endpoint.id, job_id, _milliseconds("ttl", text, wire.STATUS_TTL_BOUNDS))
 
 
 async def _end_of(job_id: str, request: Request, parts: Parts, endpoint: Endpoint, seconds: float) -> JobView | None:
     async def look() -> JobView | None:
-        now = parts.desk.view(endpoint.id, job_id)
+        now = await parts.desk.view(endpoint.id, job_id)
         return now if parts.desk.is_final(now) else None
 
     return await hold(parts, request, f"job:{job_id}", look, seconds)
@@ -85,13 +100,19 @@ async def _end_of(job_id: str, request: Request, parts: Parts, endpoint: Endpoin
 @ROUTES.post("/status-sync/{job_id}", include_in_schema=False)
 @ROUTES.get("/status-sync/{job_id}")
 async def status_sync(
-    job_id: str, request: Request, parts: PartsHere, endpoint: EndpointHere, wait: str | None = None
+    job_id: str,
+    request: Request,
+    parts: PartsHere,
+    endpoint: EndpointHere,
+    wait: str | None = None,
+    ttl: str | None = None,
 ) -> Response:
     """Show a job once it is final, or as it is after `?wait` milliseconds: the JavaScript and Go clients ask here
     without a pause."""
+    await _set_ttl(job_id, parts, endpoint, ttl)
     seconds = _wait_seconds(wait, wire.STATUS_WAIT_BOUNDS, wire.DEFAULT_STATUS_WAIT_MS / 1000)
     final = await _end_of(job_id, request, parts, endpoint, seconds)
-    return _show(final or parts.desk.view(endpoint.id, job_id), parts)
+    return _show(final or await parts.desk.view(endpoint.id, job_id), parts)
 
 
 @ROUTES.post("/retry/{job_id}")
@@ -117,8 +138,8 @@ async def purge_queue(parts: PartsHere, endpoint: EndpointHere) -> dict[str, int
 @ROUTES.get("/health")
 async def health(parts: PartsHere, endpoint: EndpointHere) -> dict[str, dict[str, int]]:
     """Count the endpoint's jobs and workers, in the platform's words."""
-    counts = parts.desk.counts(endpoint.id)
-    workers = parts.workers.views(endpoint.id)
+    counts = await parts.desk.counts(endpoint.id)
+    workers = await parts.workers.views(endpoint.id)
     silent_since = parts.clock.now_ms() - parts.desk.rules.lease_ms
     unwell = {worker.id for worker in workers if worker.unhealthy or worker.is_silent(silent_since)}
     polled = [worker for worker in workers if worker.polled_at is not None and worker.id not in unwell]

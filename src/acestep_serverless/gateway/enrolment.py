@@ -15,6 +15,11 @@ from acestep_serverless.errors import AccessDenied, FieldProblem, InputError
 from acestep_serverless.gateway.bodies import read_body
 from acestep_serverless.gateway.parts import PartsHere
 
+ID_RULE = "must be 1 to 128 letters, digits, dots, dashes or underscores, starting with a letter or digit"
+FLEET_LEASE_MS = 15_000
+"""How long a fleet acts for its endpoint after its last look, in milliseconds; it looks each second, or after 3 s of
+silence."""
+
 
 async def _admitted(request: Request, parts: PartsHere, endpoint_id: str) -> None:
     given = from_authorization(request.headers.get("authorization", ""))
@@ -42,29 +47,45 @@ async def enrol(parts: PartsHere, endpoint_id: str, body: Annotated[Body, Depend
     """Admit a worker under a fresh id; the answer holds the token for its URLs."""
     worker_id = body.get("worker_id")
     if not isinstance(worker_id, str) or not IDENTIFIER.fullmatch(worker_id):
-        allowed = "must be 1 to 128 letters, digits, dots, dashes or underscores, starting with a letter or digit"
-        raise InputError([FieldProblem("worker_id", str(worker_id)[:40], allowed)])
-    token = await parts.workers.enrol(endpoint_id, worker_id, from_fleet=body.get("from_fleet") is True)
+        raise InputError([FieldProblem("worker_id", str(worker_id)[:40], ID_RULE)])
+    fleet_id = body.get("fleet_id")
+    if fleet_id is not None:
+        _require_fleet_id("fleet_id", fleet_id)
+    token = await parts.workers.enrol(endpoint_id, worker_id, fleet_id=fleet_id)
     return {"worker_id": worker_id, "token": token, "heartbeat_ms": parts.desk.rules.heartbeat_ms}
 
 
 @ROUTES.get("")
-async def list_workers(parts: PartsHere, endpoint_id: str) -> dict[str, Any]:
-    """List the endpoint's workers and how many jobs wait: what a fleet decides by."""
-    counts = parts.desk.counts(endpoint_id)
+async def list_workers(parts: PartsHere, endpoint_id: str, fleet: str | None = None) -> dict[str, Any]:
+    """List the endpoint's workers and how many jobs wait: what a fleet decides by.
+
+    `?fleet=` takes or renews that fleet's lease on the endpoint; `leads` says whether it has it.
+    """
+    leads = True
+    if fleet is not None:
+        _require_fleet_id("fleet", fleet)
+        leads = await parts.workers.leads(endpoint_id, fleet, FLEET_LEASE_MS)
+    demand, now = await parts.desk.demand(endpoint_id), parts.clock.now_ms()
     return {
-        "workers": [asdict(worker) for worker in parts.workers.views(endpoint_id)],
-        "in_queue": counts.get("IN_QUEUE", 0),
-        "in_progress": counts.get("IN_PROGRESS", 0),
-        "now": parts.clock.now_ms(),
+        "workers": [asdict(worker) for worker in await parts.workers.views(endpoint_id)],
+        "waiting": demand.waiting,
+        "oldest_wait_ms": 0 if demand.waiting_since is None else max(0, now - demand.waiting_since),
+        "in_progress": demand.in_progress,
+        "leads": leads,
+        "now": now,
         "heartbeat_ms": parts.desk.rules.heartbeat_ms,
     }
+
+
+def _require_fleet_id(name: str, value: object) -> None:
+    if not isinstance(value, str) or not IDENTIFIER.fullmatch(value):
+        raise InputError([FieldProblem(name, str(value)[:40], ID_RULE)])
 
 
 @ROUTES.post("/{worker_id}/drain")
 async def drain(parts: PartsHere, endpoint_id: str, worker_id: str) -> dict[str, str]:
     """Feed a worker no more and answer its open polls, so that it can be told to end without losing a job."""
-    await parts.workers.change(endpoint_id, worker_id, "DRAINING")
+    await parts.workers.drain(endpoint_id, worker_id)
     return {"worker_id": worker_id, "state": "DRAINING"}
 
 
@@ -73,7 +94,6 @@ async def ended(
     parts: PartsHere, endpoint_id: str, worker_id: str, body: Annotated[Body, Depends(_body)]
 ) -> dict[str, str | int]:
     """Note that a worker's process is over; what it held goes back to the queue, counted as a death if it was one."""
-    # The job first: should this process die in between, the fleet says it again and nothing is left to be given back.
+    await parts.workers.require(endpoint_id, worker_id)
     given_back = await parts.desk.worker_ended(worker_id, died=body.get("died") is True)
-    await parts.workers.change(endpoint_id, worker_id, "GONE")
     return {"worker_id": worker_id, "given_back": given_back}

@@ -22,7 +22,7 @@ DIGEST_HEADER = re.compile(r"\s*sha-256=:([A-Za-z0-9+/=]{44}):\s*")
 
 
 async def _checked(parts: PartsHere, endpoint_id: str, worker_id: str, token: str = "") -> None:
-    parts.workers.check(endpoint_id, worker_id, token)
+    await parts.workers.check(endpoint_id, worker_id, token)
 
 
 def announced_sha256(header: str | None) -> str | None:
@@ -58,7 +58,7 @@ async def put_artifact(
 
 
 async def _opened(request: Request, parts: PartsHere) -> frozenset[str]:
-    return parts.endpoints.opened_by(from_authorization(request.headers.get("authorization", "")))
+    return await parts.endpoints.opened_by(from_authorization(request.headers.get("authorization", "")))
 
 
 @ROUTES.head("/v1/audio", include_in_schema=False)
@@ -67,7 +67,7 @@ async def audio(
     parts: PartsHere, endpoints: Annotated[frozenset[str], Depends(_opened)], filename: str = ""
 ) -> FileResponse:
     """Send an audio file, whole or by `Range`, to a key of the endpoint that made it."""
-    filed = parts.shelf.find(filename, endpoints)
+    filed = await parts.shelf.find(filename, endpoints)
     headers = {
         "Cache-Control": "private, max-age=3600",
         "ETag": f'"{filed.sha256}"',

@@ -42,7 +42,7 @@ async def requests(
     """List the endpoint's jobs, newest first, as status objects without their outputs; `?status=` filters them."""
     size = _number("limit", limit, LIMIT_BOUNDS, DEFAULT_LIMIT)
     start = _number("offset", offset, OFFSET_BOUNDS, 0)
-    views, total = parts.desk.page(endpoint.id, _state(status), start, size)
+    views, total = await parts.desk.page(endpoint.id, _state(status), start, size)
     items = ", ".join(view.as_json(parts.clock.now_ms()) for view in views)
     more = "true" if start + len(views) < total else "false"
     page = f'"total": {total}, "offset": {start}, "limit": {size}, "hasMore": {more}'

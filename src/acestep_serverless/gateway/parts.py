@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 
 from acestep_serverless.clock import Clock
 from acestep_serverless.database.wakeup import Wakeup
+from acestep_serverless.gateway.limits import RateLimits
 from acestep_serverless.jobs.desk import JobDesk
 from acestep_serverless.jobs.shelf import Shelf
 from acestep_serverless.jobs.streams import StreamDesk
@@ -42,6 +43,7 @@ class Parts:
     worker_key_digest: str
     new_uuid: Callable[[], str]
     rules: GatewayRules
+    limits: RateLimits
 
 
 async def _parts(request: Request) -> Parts:

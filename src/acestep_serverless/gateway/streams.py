@@ -42,7 +42,7 @@ async def stream(job_id: str, request: Request, parts: PartsHere, endpoint: Endp
         return (state, chunks) if chunks or state in FINAL_STATES else None
 
     found = await hold(parts, request, f"job:{job_id}", look, STREAM_HOLD)
-    state, chunks = found or (parts.desk.view(endpoint.id, job_id).state, [])
+    state, chunks = found or ((await parts.desk.view(endpoint.id, job_id)).state, [])
     shown = JobState.FAILED if state is JobState.CANCELLED else state
     items = ", ".join(f'{{"output": {chunk}}}' for chunk in chunks)
     return Response(f'{{"status": "{shown}", "stream": [{items}]}}', media_type="application/json")

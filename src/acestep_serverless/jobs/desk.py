@@ -7,42 +7,56 @@ It holds no state of its own: rows do. After each commit it rings the bells of t
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
-import structlog
 
 from acestep_serverless.clock import Clock
-from acestep_serverless.contract.job import FINAL_STATES, JobRequest, JobState, JobView
+from acestep_serverless.contract.job import FINAL_STATES, JobRequest, JobState, JobView, is_sync
 from acestep_serverless.contract.worker_protocol import JobResult, job_for_worker
 from acestep_serverless.database.database import Database
-from acestep_serverless.database.tables import JOBS, OUTBOX
+from acestep_serverless.database.tables import JOBS, OUTBOX, WORKERS
 from acestep_serverless.errors import Conflict, NotFound
-from acestep_serverless.jobs import store
+from acestep_serverless.jobs import looks, stops, store
 from acestep_serverless.jobs.states import DEATHS_ALLOWED, LOSSES_ALLOWED
 
-LOG = structlog.get_logger(__name__)
+WEEK_MS = 7 * 24 * 3600 * 1000
 
 
 @dataclass(frozen=True, slots=True)
 class DeskRules:
-    """Times in milliseconds: between two heartbeats of a worker, how long a silent worker keeps its lease, and when a
-    stop is said again: the SDK ignores one for a job that it has taken but not yet started."""
+    """Times in milliseconds: between two heartbeats of a worker, how long a silent worker keeps its lease, when a stop
+    is said again (the SDK ignores one for a job that it has taken but not yet started), and how long final jobs are
+    kept, those of `/runsync` by themselves."""
 
     heartbeat_ms: int = 4_000
     lease_ms: int = 30_000
     stop_again_ms: int = 250
+    keep_ms: int = WEEK_MS
+    keep_sync_ms: int = WEEK_MS
+
+
+def watch_nothing(_job: store.Moved) -> None:
+    """Take no notice of moves."""
 
 
 class JobDesk:
-    """The verbs of a job's life. Raises NotFound for ids that an endpoint does not have."""
+    """The verbs of a job's life. Raises NotFound for ids that an endpoint does not have. `watch` hears of every move,
+    after its commit."""
 
-    def __init__(self, database: Database, clock: Clock, rules: DeskRules) -> None:
-        self._database, self._clock, self.rules = database, clock, rules
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        rules: DeskRules,
+        watch: Callable[[store.Moved], None] = watch_nothing,
+    ) -> None:
+        self._database, self._clock, self.rules, self._watch = database, clock, rules, watch
 
-    async def submit(self, endpoint_id: str, job_id: str, request: JobRequest, execution_timeout_ms: int) -> None:
-        """Put a job in the queue; durable when this returns. The request's own timeout goes before the endpoint's."""
+    def new_row(self, endpoint_id: str, job_id: str, request: JobRequest, execution_timeout_ms: int) -> dict[str, Any]:
+        """Give the row of a job that is submitted now. The request's own timeout goes before the endpoint's."""
         now = self._clock.now_ms()
-        row = {
+        return {
             "id": job_id,
             "endpoint_id": endpoint_id,
             "submitted_at": now,
@@ -50,47 +64,58 @@ class JobDesk:
             "execution_timeout_ms": request.execution_timeout_ms or execution_timeout_ms,
             "low_priority": request.low_priority,
             "webhook": request.webhook,
+            "lane": 0,
+            "batch_id": None,
+            "keep_ms": self.rules.keep_sync_ms if is_sync(job_id) else self.rules.keep_ms,
         }
+
+    async def submit(self, endpoint_id: str, job_id: str, request: JobRequest, execution_timeout_ms: int) -> None:
+        """Put a job in the queue; durable when this returns."""
+        row = self.new_row(endpoint_id, job_id, request, execution_timeout_ms)
         await self._database.write(lambda connection: store.insert(connection, row, request))
+        self.ring_for_work(endpoint_id)
+
+    def ring_for_work(self, endpoint_id: str) -> None:
+        """Wake the workers that ask an endpoint for work."""
         self._database.wakeup.ring(f"queue:{endpoint_id}")
 
-    def view(self, endpoint_id: str, job_id: str) -> JobView:
+    async def view(self, endpoint_id: str, job_id: str) -> JobView:
         """Show a job of this endpoint."""
-        found = self._database.read(lambda connection: store.view(connection, endpoint_id, job_id))
+        found = await self._database.read(lambda connection: looks.view(connection, endpoint_id, job_id))
         if found is None:
             raise NotFound(f"endpoint {endpoint_id} has no job {job_id!r}; finished jobs are kept for a limited time")
         return found
 
-    def page(self, endpoint_id: str, state: JobState | None, offset: int, limit: int) -> tuple[list[JobView], int]:
+    async def page(
+        self, endpoint_id: str, state: JobState | None, offset: int, limit: int
+    ) -> tuple[list[JobView], int]:
         """List an endpoint's jobs, newest first and without outputs, and count them all."""
-        return self._database.read(lambda connection: store.page(connection, endpoint_id, state, offset, limit))
-
-    async def take(self, endpoint_id: str, worker_id: str) -> str | None:
-        """Hand the job that has waited longest to a worker, as its JSON text; None when nothing waits."""
-        if not self._database.read(lambda connection: store.any_waiting(connection, endpoint_id)):
-            return None
-        now = self._clock.now_ms()
-        return await self._database.write(lambda connection: self._take(connection, endpoint_id, worker_id, now))
-
-    def _take(self, connection: sa.Connection, endpoint_id: str, worker_id: str, now: int) -> str | None:
-        moved = store.move(
-            connection,
-            "take",
-            now,
-            store.next_in_line(endpoint_id),
-            store.worker_may_take(worker_id),
-            worker_id=worker_id,
-            taken_at=now,
-            lease_expires_at=now + self.rules.lease_ms,
-            missed_heartbeats=0,
-            deliveries=JOBS.c.deliveries + 1,
+        return await self._database.read_aside(
+            lambda connection: looks.page(connection, endpoint_id, state, offset, limit)
         )
-        if not moved:
-            return None
-        store.forget_stops(connection, worker_id, moved[0].id)
-        store.forget_chunks(connection, moved[0].id)
-        input_text, passed_on = store.body_for_worker(connection, moved[0].id)
-        return job_for_worker(moved[0].id, input_text, json.loads(passed_on))
+
+    async def take(self, endpoint_id: str, worker_id: str, asked: int = 1) -> list[str] | None:
+        """Hand up to `asked` of the jobs that have waited longest to a worker, as JSON texts; [] when nothing waits
+        that is for it, None when it is not fed (any more)."""
+        now = self._clock.now_ms()
+        offer = await self._database.read(lambda connection: looks.offer(connection, endpoint_id, worker_id, now))
+        share = offer.share(asked)
+        if not share:
+            return [] if offer.is_fed else None
+        moved, texts = await self._database.write(
+            lambda connection: self._take(connection, endpoint_id, worker_id, share, now)
+        )
+        self._tell(moved)
+        if moved:
+            self.ring_for_work(endpoint_id)  # One idle worker fewer: those that have a job already may get a second.
+        return texts
+
+    def _take(
+        self, connection: sa.Connection, endpoint_id: str, worker_id: str, limit: int, now: int
+    ) -> tuple[list[store.Moved], list[str]]:
+        moved = store.take(connection, endpoint_id, worker_id, limit, now, now + self.rules.lease_ms)
+        bodies = store.bodies_for_worker(connection, [job.id for job in moved]) if moved else {}
+        return moved, [job_for_worker(job.id, bodies[job.id][0], json.loads(bodies[job.id][1])) for job in moved]
 
     async def progress(self, worker_id: str, job_id: str, payload: str) -> None:
         """Note a progress report of the lease holder; anyone else's, or a late one, changes nothing."""
@@ -108,7 +133,7 @@ class JobDesk:
             moved = store.move(connection, name, now, *holder, error=result.error, progress=None)
             if moved:
                 store.set_output(connection, job_id, result.output)
-            store.forget_stops(connection, worker_id, job_id)  # Whoever sends a result has stopped working at it.
+            stops.forget(connection, worker_id, job_id)  # Whoever sends a result has stopped working at it.
             return moved
 
         return bool(self._announce(await self._database.write(work)))
@@ -120,7 +145,8 @@ class JobDesk:
 
         def work(connection: sa.Connection) -> list[store.Moved]:
             store.renew(connection, worker_id, listed, now + self.rules.lease_ms)
-            store.count_missed(connection, worker_id, listed, taken_before=now - heartbeat)
+            store.count_missed(connection, worker_id, listed, now, heartbeat // 2)
+            stops.count_missed(connection, worker_id, listed)
             missing = (store.held_by(worker_id), JOBS.c.missed_heartbeats >= 2)
             text = (
                 f"the worker finished this job {LOSSES_ALLOWED} times without delivering a result that can be encoded"
@@ -136,9 +162,9 @@ class JobDesk:
         """List the jobs a worker is to drop now; each is repeated until it leaves the heartbeats."""
         now = self._clock.now_ms()
         before = now - self.rules.stop_again_ms
-        due = self._database.read(lambda connection: store.stops_due(connection, worker_id, before))
+        due = await self._database.read(lambda connection: stops.due(connection, worker_id, before))
         if due:
-            await self._database.write(lambda connection: store.mark_told(connection, worker_id, due, now))
+            await self._database.write(lambda connection: stops.mark_told(connection, worker_id, due, now))
         return due
 
     async def cancel(self, endpoint_id: str, job_id: str) -> JobView:
@@ -146,7 +172,7 @@ class JobDesk:
         now = self._clock.now_ms()
         where = (JOBS.c.id == job_id, JOBS.c.endpoint_id == endpoint_id)
         self._announce(await self._database.write(lambda connection: store.move(connection, "cancel", now, *where)))
-        return self.view(endpoint_id, job_id)
+        return await self.view(endpoint_id, job_id)
 
     async def retry(self, endpoint_id: str, job_id: str) -> JobView:
         """Put a job that failed or timed out back in the queue, with its id, its input and a new ttl of the same
@@ -164,10 +190,20 @@ class JobDesk:
             return moved
 
         moved = self._announce(await self._database.write(work))
-        view = self.view(endpoint_id, job_id)
+        view = await self.view(endpoint_id, job_id)
         if not moved:
             raise Conflict(f"job {job_id} is {view.state}: only FAILED and TIMED_OUT jobs can be retried")
         return view
+
+    async def set_ttl(self, endpoint_id: str, job_id: str, ttl_ms: int) -> None:
+        """Let a job live for `ttl_ms` from now: until it ends TIMED_OUT, or, if it is final, until it is deleted."""
+        until = self._clock.now_ms() + ttl_ms
+        statement = JOBS.update().where(JOBS.c.id == job_id, JOBS.c.endpoint_id == endpoint_id)
+        lives = sa.case((store.IS_OPEN, until), else_=JOBS.c.expires_at)
+        kept = sa.case((store.IS_OPEN, JOBS.c.purge_at), else_=until)
+        await self._database.write(
+            lambda connection: connection.execute(statement.values(expires_at=lives, purge_at=kept))
+        )
 
     async def purge(self, endpoint_id: str) -> int:
         """Cancel every job that still waits in an endpoint's queue; returns how many."""
@@ -176,12 +212,16 @@ class JobDesk:
         return len(self._announce(moved))
 
     async def worker_ended(self, worker_id: str, *, died: bool) -> int:
-        """Give back what an ended worker held; a death is counted, an end that we made is not. Returns how many."""
+        """Strike a worker off and give back what it held; a death is counted, an end that we made is not. Returns how
+        many jobs it held."""
         now = self._clock.now_ms()
 
         def work(connection: sa.Connection) -> list[store.Moved]:
-            moved = self.give_back(connection, now, JOBS.c.worker_id == worker_id, died=died)
-            store.forget_stops(connection, worker_id)
+            # The worker's row first: a take that is under way ends before this goes on.
+            connection.execute(WORKERS.update().where(WORKERS.c.id == worker_id).values(state="GONE", polls_until=None))
+            stops.forget(connection, worker_id)
+            moved = self.give_back(connection, now, store.held_by(worker_id), died=died)
+            stops.forget(connection, worker_id)
             return moved
 
         return len(self._announce(await self._database.write(work)))
@@ -202,19 +242,31 @@ class JobDesk:
         """Run a sweep's moves in one transaction and ring for them."""
         return self._announce(await self._database.write(work))
 
-    def counts(self, endpoint_id: str) -> dict[str, int]:
+    async def counts(self, endpoint_id: str) -> dict[str, int]:
         """Count an endpoint's jobs by state (and "retried")."""
-        return self._database.read(lambda connection: store.counts(connection, endpoint_id))
+        return await self._database.read(lambda connection: looks.counts(connection, endpoint_id))
+
+    async def demand(self, endpoint_id: str) -> looks.Demand:
+        """Tell what an endpoint's fleet decides by."""
+        return await self._database.read(lambda connection: looks.demand(connection, endpoint_id))
 
     def _announce(self, moved: list[store.Moved]) -> list[store.Moved]:
-        for job in moved:
-            topics = [f"job:{job.id}", f"queue:{job.endpoint_id}"]
-            self._database.wakeup.ring(*topics, *([f"stop:{job.worker_id}"] if job.worker_id else []))
-        if moved:
-            LOG.debug("jobs moved", count=len(moved))
+        topics = dict.fromkeys(topic for job in moved for topic in _topics(job))
+        if topics:
+            self._database.wakeup.ring(*topics)
+        self._tell(moved)
         return moved
+
+    def _tell(self, moved: list[store.Moved]) -> None:
+        for job in moved:
+            self._watch(job)
 
     @staticmethod
     def is_final(view: JobView) -> bool:
         """Tell whether a job has ended."""
         return view.state in FINAL_STATES
+
+
+def _topics(job: store.Moved) -> list[str]:
+    topics = [f"job:{job.id}", f"queue:{job.endpoint_id}"]
+    return [*topics, f"stop:{job.worker_id}"] if job.worker_id else topics

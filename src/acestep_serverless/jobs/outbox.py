@@ -15,12 +15,12 @@ import sqlalchemy as sa
 import structlog
 
 from acestep_serverless.clock import Clock
-from acestep_serverless.contract.job import JobView
+from acestep_serverless.contract.job import FINAL_STATES
 from acestep_serverless.contract.worker_protocol import dump
 from acestep_serverless.database.database import Database
 from acestep_serverless.database.tables import JOB_BODIES, JOBS, OUTBOX
 from acestep_serverless.errors import PeerError
-from acestep_serverless.jobs import store
+from acestep_serverless.jobs import looks
 
 LOG = structlog.get_logger(__name__)
 
@@ -45,22 +45,27 @@ class Letter:
 
 
 class Outbox:
-    """Sends what is due. `run_once` does one round; two gateways never send the same letter at the same time."""
+    """Sends what is due. `run_once` does one round; two gateways never send the same letter at the same time. `watch`
+    hears what became of each try: "delivered", "failed" or "given_up"."""
 
-    def __init__(self, database: Database, clock: Clock, post: Post, secret: str) -> None:
-        self._database, self._clock, self._post = database, clock, post
+    def __init__(
+        self, database: Database, clock: Clock, post: Post, secret: str, watch: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self._database, self._clock, self._post, self._watch = database, clock, post, watch
         self._key = signing_key(secret)
 
     async def run_once(self) -> int:
         """Send the letters that are due; returns how many arrived."""
         now = self._clock.now_ms()
-        if not self._database.read(lambda connection: _due(connection, now, 1)):
+        if not await self._database.read(lambda connection: _due(connection, now, 1)):
             return 0
         letters = await self._database.write(lambda connection: _claim(connection, now))
         return sum(await asyncio.gather(*(self._send(letter, now) for letter in letters)))
 
     async def _send(self, letter: Letter, now: int) -> bool:
-        body = self._database.read(lambda connection: _notice(connection, letter, now))
+        body = await self._database.read(lambda connection: _notice(connection, letter, now))
+        if body is None:
+            return False  # Its job was retried or deleted meanwhile, and the letter with it.
         try:
             code = await self._post(letter.url, body, self._headers(letter, body, now))
             problem = None if code == 200 else f"it answered {code}, not 200"
@@ -69,11 +74,14 @@ class Outbox:
         if problem is not None:
             last = letter.tries + 1 >= TRIES
             LOG.warning("webhook not delivered", job=letter.job_id, reason=problem, given_up=last)
+            self._watch("given_up" if last else "failed")
             if not last:
                 return False
         await self._database.write(
             lambda connection: connection.execute(OUTBOX.delete().where(OUTBOX.c.number == letter.number))
         )
+        if problem is None:
+            self._watch("delivered")
         return problem is None
 
     def _headers(self, letter: Letter, body: bytes, now: int) -> dict[str, str]:
@@ -98,6 +106,7 @@ def _due(connection: sa.Connection, now: int, limit: int) -> list[Letter]:
         .where(OUTBOX.c.due_at <= now)
         .order_by(OUTBOX.c.number)
         .limit(limit)
+        .with_for_update(of=OUTBOX, skip_locked=True)
     )
     return [Letter(*row) for row in connection.execute(query)]
 
@@ -111,11 +120,12 @@ def _claim(connection: sa.Connection, now: int) -> list[Letter]:
     return letters
 
 
-def _notice(connection: sa.Connection, letter: Letter, now: int) -> bytes:
+def _notice(connection: sa.Connection, letter: Letter, now: int) -> bytes | None:
     """Write what the webhook gets: the status object with the job's input and the webhook itself, as the platform
-    does."""
-    view = store.view(connection, letter.endpoint_id, letter.job_id)
-    assert isinstance(view, JobView), "the outbox row goes with its job"
+    does; None when the job is no longer final."""
+    view = looks.view(connection, letter.endpoint_id, letter.job_id)
+    if view is None or view.state not in FINAL_STATES:
+        return None
     query = sa.select(JOB_BODIES.c.input).where(JOB_BODIES.c.job_id == letter.job_id)
     given = connection.execute(query).scalar_one()
     return f'{view.as_json(now)[:-1]}, "input": {given}, "webhook": {dump(letter.url)}}}'.encode()

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
 
 from acestep_serverless.artifacts.folder import ArtifactFolder, Received
 from acestep_serverless.clock import Clock
 from acestep_serverless.contract.media import MEDIA_TYPES
 from acestep_serverless.database.database import Database
 from acestep_serverless.database.tables import ARTIFACTS
+from acestep_serverless.database.upsert import upsert
 from acestep_serverless.errors import Conflict, FieldProblem, InputError, NotFound
 from acestep_serverless.jobs import store
 
@@ -53,20 +53,21 @@ class Shelf:
         """File an upload. The same place keeps its name, so a repeated PUT changes nothing. Raises Conflict when the
         worker does not hold the job (looked at before a byte is read, and again when the file gets its name),
         InputError for a wrong checksum, TooLarge."""
-        self._database.read(lambda connection: _require_lease(connection, place))
+        await self._database.read(lambda connection: _require_lease(connection, place))
+        name = f"{self._new_name()}.{place.suffix}"
         received = await self._folder.receive(chunks)
         try:
             if sha256 is not None and sha256 != received.sha256:
                 problem = FieldProblem("Content-Digest", f"sha-256 {received.sha256} received", f"announced {sha256}")
                 raise InputError([problem])
-            return await self._database.write(lambda connection: self._file(connection, place, received))
+            return await self._database.write(lambda connection: self._file(connection, place, received, name))
         finally:
             received.path.unlink(missing_ok=True)
 
-    def _file(self, connection: sa.Connection, place: Place, received: Received) -> Artifact:
+    def _file(self, connection: sa.Connection, place: Place, received: Received, new_name: str) -> Artifact:
         _require_lease(connection, place)
         row = {
-            "name": f"{self._new_name()}.{place.suffix}",
+            "name": new_name,
             "endpoint_id": place.endpoint_id,
             "job_id": place.job_id,
             "position": place.position,
@@ -76,13 +77,9 @@ class Shelf:
             "created_at": self._clock.now_ms(),
         }
         measured = {key: row[key] for key in ("media_type", "bytes", "sha256", "created_at")}
-        statement = (
-            insert(ARTIFACTS)
-            .values(**row)
-            .on_conflict_do_update(index_elements=["job_id", "position"], set_=measured)
-            .returning(ARTIFACTS.c.name)
-        )
-        name = str(connection.execute(statement).scalar_one())
+        upsert(connection, ARTIFACTS, row, ("job_id", "position"), measured)
+        here = (ARTIFACTS.c.job_id == place.job_id, ARTIFACTS.c.position == place.position)
+        name = str(connection.execute(sa.select(ARTIFACTS.c.name).where(*here)).scalar_one())
         # Renamed under the same lock that checked the lease: a sender that has lost it can never overwrite its
         # successor.
         self._folder.keep(received, name)
@@ -90,10 +87,10 @@ class Shelf:
             name, place.endpoint_id, str(row["media_type"]), received.bytes, received.sha256, self._folder.path(name)
         )
 
-    def find(self, name: str, endpoints: frozenset[str]) -> Artifact:
+    async def find(self, name: str, endpoints: frozenset[str]) -> Artifact:
         """Find a file by name among these endpoints. Raises NotFound, the same for a foreign endpoint's file."""
         query = sa.select(ARTIFACTS).where(ARTIFACTS.c.name == name, ARTIFACTS.c.endpoint_id.in_(endpoints))
-        row = self._database.read(lambda connection: connection.execute(query).first())
+        row = await self._database.read(lambda connection: connection.execute(query).first())
         if row is None or not (path := self._folder.path(row.name)).is_file():
             raise NotFound("there is no such audio file; files are deleted together with their job")
         return Artifact(row.name, row.endpoint_id, row.media_type, row.bytes, row.sha256, path)
@@ -118,7 +115,9 @@ class Shelf:
         Call it before anything is put on the shelf.
         """
         names = await asyncio.to_thread(self._folder.names)
-        known = self._database.read(lambda connection: set(connection.execute(sa.select(ARTIFACTS.c.name)).scalars()))
+        known = await self._database.read_aside(
+            lambda connection: set(connection.execute(sa.select(ARTIFACTS.c.name)).scalars())
+        )
         strays = [name for name in names if name not in known]
         for name in strays:
             await asyncio.to_thread(self._folder.remove, name)
@@ -126,5 +125,5 @@ class Shelf:
 
 
 def _require_lease(connection: sa.Connection, place: Place) -> None:
-    if not store.holds(connection, place.worker_id, place.job_id):
+    if not store.hold(connection, place.worker_id, place.job_id):
         raise Conflict(f"worker {place.worker_id} does not hold job {place.job_id} (any more)")

@@ -3,17 +3,22 @@
 A job that is handed out again starts its stream anew: chunks that were read already are read again (at least once).
 """
 
+import json
+
 import sqlalchemy as sa
 
 from acestep_serverless.clock import Clock
 from acestep_serverless.contract.job import JobState, JobView
+from acestep_serverless.contract.worker_protocol import dump
 from acestep_serverless.database.database import Database
-from acestep_serverless.database.tables import JOBS, STREAM_CHUNKS
+from acestep_serverless.database.tables import STREAM_CHUNKS
 from acestep_serverless.jobs import store
 from acestep_serverless.jobs.desk import JobDesk
 
 READ_AT_ONCE = 100
-"""Chunks in one answer; the platform's own are a megabyte at most, ours may have twenty."""
+"""Chunks in one answer."""
+CHUNK_LIMIT = 1_000_000
+"""Characters of one chunk: a longer text is split, as on the platform. Other values cannot be, and stay whole."""
 
 
 class StreamDesk:
@@ -25,16 +30,14 @@ class StreamDesk:
     async def add(self, worker_id: str, job_id: str, chunk: str) -> bool:
         """Keep a chunk (JSON text) of the lease holder; False when it is late or foreign, which changes nothing."""
         until = self._clock.now_ms() + self._desk.rules.lease_ms
-        holding = sa.select(sa.literal(job_id), sa.literal(chunk)).where(
-            sa.exists().where(JOBS.c.id == job_id, store.held_by(worker_id))
-        )
-        statement = STREAM_CHUNKS.insert().from_select(["job_id", "output"], holding)
+        rows = [{"job_id": job_id, "output": piece} for piece in split(chunk)]
 
         def work(connection: sa.Connection) -> bool:
-            kept = connection.execute(statement).rowcount == 1
-            if kept:
-                store.renew(connection, worker_id, [job_id], until)
-            return kept
+            # The lease first: renewing it locks the job's row, so that no end of the job slips in before the chunk.
+            held = store.renew(connection, worker_id, [job_id], until) == 1
+            if held:
+                connection.execute(STREAM_CHUNKS.insert(), rows)
+            return held
 
         kept = await self._database.write(work)
         if kept:
@@ -47,10 +50,10 @@ class StreamDesk:
         The state is final only when nothing is left to read after these chunks: the JavaScript and Go clients stop at
         the first final state. Raises NotFound.
         """
-        view = self._desk.view(endpoint_id, job_id)
+        view = await self._desk.view(endpoint_id, job_id)
         waiting = sa.select(STREAM_CHUNKS.c.number).where(STREAM_CHUNKS.c.job_id == job_id)
         waiting = waiting.order_by(STREAM_CHUNKS.c.number)
-        if not self._database.read(lambda connection: connection.execute(waiting.limit(1)).first()):
+        if not await self._database.read(lambda connection: connection.execute(waiting.limit(1)).first()):
             return view.state, []
         taken = (
             STREAM_CHUNKS.delete()
@@ -58,9 +61,17 @@ class StreamDesk:
             .returning(STREAM_CHUNKS.c.number, STREAM_CHUNKS.c.output)
         )
         rows = await self._database.write(lambda connection: sorted(tuple(row) for row in connection.execute(taken)))
-        view = self._desk.view(endpoint_id, job_id)
-        left = self._database.read(lambda connection: connection.execute(waiting.limit(1)).first())
+        view = await self._desk.view(endpoint_id, job_id)
+        left = await self._database.read(lambda connection: connection.execute(waiting.limit(1)).first())
         return _shown(view, all_read=left is None), [output for _, output in rows]
+
+
+def split(chunk: str) -> list[str]:
+    """Split a chunk (JSON text) that is one long string into several; anything else stays as it is."""
+    if len(chunk) <= CHUNK_LIMIT or not chunk.startswith('"'):
+        return [chunk]
+    text = json.loads(chunk)
+    return [dump(text[start : start + CHUNK_LIMIT]) for start in range(0, len(text), CHUNK_LIMIT)]
 
 
 def _shown(view: JobView, *, all_read: bool) -> JobState:

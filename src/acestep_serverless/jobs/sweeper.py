@@ -1,6 +1,7 @@
 """What happens to jobs by the passing of time? Leases run out, limits are met, old jobs go; `run_once` does one
 round."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -10,15 +11,15 @@ from acestep_serverless.clock import Clock
 from acestep_serverless.contract.job import JobState
 from acestep_serverless.database.database import Database
 from acestep_serverless.database.tables import JOBS
-from acestep_serverless.jobs import store
+from acestep_serverless.jobs import looks, store
 from acestep_serverless.jobs.desk import JobDesk
 
 LOG = structlog.get_logger(__name__)
 
-# `finished_at IS NULL` in a condition says nothing new (the states do), but it is what an index leads to: without it a
-# round reads every finished job of the past week, three times a second.
 DELETE_LIMIT = 200
 """Jobs deleted in one round, so that no transaction grows long."""
+
+Move = Callable[[sa.Connection, int, store.Condition], list[store.Moved]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +38,9 @@ class Sweeper:
     """Applies time to jobs. `started_at` (ms) is when this process began: heartbeats missed before it are nobody's
     fault."""
 
-    def __init__(self, desk: JobDesk, database: Database, clock: Clock, *, started_at: int, retention_ms: int) -> None:
+    def __init__(self, desk: JobDesk, database: Database, clock: Clock, *, started_at: int) -> None:
         self._desk, self._database, self._clock = desk, database, clock
-        self._watching_since, self._last_round, self._retention_ms = started_at, started_at, retention_ms
+        self._watching_since, self._last_round = started_at, started_at
 
     async def run_once(self) -> SweepReport:
         """Do one round and tell what it did."""
@@ -47,37 +48,51 @@ class Sweeper:
         if now - self._last_round > patience:
             self._watching_since = now  # The machine slept, or this process could not run: neither could the workers.
         self._last_round = now
-        timed_out = await self._desk.change(lambda connection: _time_out(connection, now))
-        expired = await self._desk.change(lambda connection: _expire(connection, now))
-        silent = await self._desk.change(lambda connection: self._reclaim(connection, now))
-        outlived = self._database.read(
-            lambda connection: store.finished_before(connection, now - self._retention_ms, DELETE_LIMIT)
-        )
+        # Workers that could not reach us while we were away get time to say that they live, and to deliver.
         settled = now >= self._watching_since + patience
+        timed_out = await self._sweep(_timed_out(now), _time_out, now) if settled else []
+        expired = await self._sweep(_expired(now, settled=settled), _expire, now)
+        silent = await self._sweep(_silent(now), self._reclaim, now) if settled else []
+        outlived = await self._database.read(lambda connection: looks.due_for_purge(connection, now, DELETE_LIMIT))
         report = SweepReport(len(silent), len(timed_out), len(expired), tuple(outlived), settled)
         if silent or timed_out or expired:
             LOG.info("swept", silent=report.silent, timed_out=report.timed_out, expired=report.expired)
         return report
 
-    def _reclaim(self, connection: sa.Connection, now: int) -> list[store.Moved]:
-        if now < self._watching_since + 2 * self._desk.rules.heartbeat_ms:
-            return []  # Workers that could not reach us while we were away get time to say that they live.
-        silent = sa.and_(JOBS.c.finished_at.is_(None), JOBS.c.lease_expires_at < now)
-        return self._desk.give_back(connection, now, silent, died=True)
+    async def _sweep(self, which: store.Condition, move: Move, now: int) -> list[store.Moved]:
+        """Look first: most rounds find nothing, and a look is cheaper than a transaction."""
+        if not await self._database.read(lambda connection: looks.any_of(connection, which)):
+            return []
+        return await self._desk.change(lambda connection: move(connection, now, which))
+
+    def _reclaim(self, connection: sa.Connection, now: int, which: store.Condition) -> list[store.Moved]:
+        return self._desk.give_back(connection, now, which, died=True)
 
 
-def _time_out(connection: sa.Connection, now: int) -> list[store.Moved]:
-    where = sa.and_(JOBS.c.finished_at.is_(None), JOBS.c.taken_at + JOBS.c.execution_timeout_ms < now)
+def _timed_out(now: int) -> store.Condition:
+    return sa.and_(store.IS_HELD, JOBS.c.taken_at + JOBS.c.execution_timeout_ms < now)
+
+
+def _expired(now: int, *, settled: bool) -> store.Condition:
+    """Jobs whose ttl has passed; those in progress only once their workers could have delivered."""
+    which = sa.and_(store.IS_OPEN, JOBS.c.expires_at < now)
+    return which if settled else sa.and_(which, store.IS_WAITING)
+
+
+def _silent(now: int) -> store.Condition:
+    return sa.and_(store.IS_HELD, JOBS.c.lease_expires_at < now)
+
+
+def _time_out(connection: sa.Connection, now: int, which: store.Condition) -> list[store.Moved]:
     text = sa.literal("the job ran longer than its executionTimeout of ") + sa.cast(
         JOBS.c.execution_timeout_ms, sa.Text
     )
-    return store.move(connection, "time_out", now, where, error=text + " ms", progress=None)
+    return store.move(connection, "time_out", now, which, error=text + " ms", progress=None)
 
 
-def _expire(connection: sa.Connection, now: int) -> list[store.Moved]:
+def _expire(connection: sa.Connection, now: int, which: store.Condition) -> list[store.Moved]:
     text = sa.case(
         (JOBS.c.state == JobState.IN_QUEUE.value, "the job's ttl passed before a worker took it"),
         else_="the job's ttl passed before it ended",
     )
-    where = (JOBS.c.finished_at.is_(None), JOBS.c.expires_at < now)
-    return store.move(connection, "expire", now, *where, error=text, progress=None)
+    return store.move(connection, "expire", now, which, error=text, progress=None)

@@ -55,7 +55,9 @@ def _jobs() -> None:
     op.create_index("jobs_by_worker", "jobs", ["worker_id", "state"])
     op.create_index("jobs_by_end", "jobs", ["finished_at"])
     again = sa.text("deliveries > 1")
-    op.create_index("jobs_handed_out_again", "jobs", ["endpoint_id", "deliveries"], sqlite_where=again)
+    op.create_index(
+        "jobs_handed_out_again", "jobs", ["endpoint_id", "deliveries"], sqlite_where=again, postgresql_where=again
+    )
 
 
 def _what_belongs_to_jobs() -> None:

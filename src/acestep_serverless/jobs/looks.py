@@ -1,0 +1,145 @@
+"""What is there to see of jobs? The reading statements: one job, a page of them, the queue, counts."""
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from acestep_serverless.contract.job import FINAL_STATES, JobState, JobView
+from acestep_serverless.database.tables import JOB_BODIES, JOB_EVENTS, JOBS, WORKERS
+from acestep_serverless.jobs import tallies
+from acestep_serverless.jobs.store import IS_HELD, IS_WAITING, Condition
+
+SCALING_COUNTED = 1_000
+"""Waiting jobs that are counted for a fleet: no policy needs to know of more."""
+
+_SHOWN = ("id", "state", "submitted_at", "taken_at", "finished_at", "worker_id")
+# Built once: putting such a statement together for each call takes longer than SQLite takes to answer it.
+_VIEW = sa.select(*(JOBS.c[name] for name in (*_SHOWN, "progress", "error"))).where(
+    JOBS.c.id == sa.bindparam("job"), JOBS.c.endpoint_id == sa.bindparam("endpoint")
+)
+_OUTPUT = sa.select(JOB_BODIES.c.output).where(JOB_BODIES.c.job_id == sa.bindparam("job"))
+
+
+def view(connection: sa.Connection, endpoint_id: str, job_id: str) -> JobView | None:
+    """Read what `/status` shows of a job; None when this endpoint has no such job."""
+    row = connection.execute(_VIEW, {"job": job_id, "endpoint": endpoint_id}).first()
+    if row is None:
+        return None
+    state, output = JobState(row.state), row.progress
+    if state in FINAL_STATES:
+        output = connection.execute(_OUTPUT, {"job": job_id}).scalar()
+    return JobView(row.id, state, row.submitted_at, row.taken_at, row.finished_at, row.worker_id, output, row.error)
+
+
+def page(
+    connection: sa.Connection, endpoint_id: str, state: JobState | None, offset: int, limit: int
+) -> tuple[list[JobView], int]:
+    """Read a page of an endpoint's jobs, newest first and without their outputs, and how many there are in all."""
+    by_state = counts(connection, endpoint_id)
+    total = by_state.get(state, 0) if state else sum(by_state.get(name, 0) for name in JobState)
+    where = [JOBS.c.endpoint_id == endpoint_id] + ([JOBS.c.state == state.value] if state else [])
+    query = sa.select(*(JOBS.c[name] for name in (*_SHOWN, "error"))).where(*where)
+    query = query.order_by(JOBS.c.number.desc()).offset(offset).limit(limit)
+    views = [
+        JobView(
+            row.id, JobState(row.state), row.submitted_at, row.taken_at, row.finished_at, row.worker_id, None, row.error
+        )
+        for row in connection.execute(query)
+    ]
+    return views, total
+
+
+def counts(connection: sa.Connection, endpoint_id: str) -> dict[str, int]:
+    """Count an endpoint's jobs by state, and under "retried" how often any was handed out again."""
+    here = JOBS.c.endpoint_id == endpoint_id
+    waiting = sa.select(sa.func.count()).select_from(JOBS).where(here, IS_WAITING).scalar_subquery()
+    held = sa.select(sa.func.count()).select_from(JOBS).where(here, IS_HELD).scalar_subquery()
+    row = connection.execute(sa.select(waiting, held)).one()
+    found = {JobState.IN_QUEUE.value: row[0], JobState.IN_PROGRESS.value: row[1], tallies.RETRIED: 0}
+    return found | tallies.read(connection, endpoint_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What a fleet decides by: jobs that wait and may start workers (counted up to SCALING_COUNTED), when the first of
+    them was submitted (ms; None: none waits), and jobs in progress."""
+
+    waiting: int
+    waiting_since: int | None
+    in_progress: int
+
+
+def demand(connection: sa.Connection, endpoint_id: str) -> Demand:
+    """Read an endpoint's demand. Jobs with `lowPriority` start no workers."""
+    here = JOBS.c.endpoint_id == endpoint_id
+    first = (
+        sa.select(JOBS.c.submitted_at)
+        .where(here, IS_WAITING, ~JOBS.c.low_priority)
+        .order_by(JOBS.c.lane, JOBS.c.number)
+        .limit(SCALING_COUNTED)
+        .subquery()
+    )
+    held = sa.select(sa.func.count()).select_from(JOBS).where(here, IS_HELD).scalar_subquery()
+    return Demand(*connection.execute(sa.select(sa.func.count(), sa.func.min(first.c.submitted_at), held)).one())
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What there is for a worker that asks: whether it is fed at all, whether a job waits, whether it has one already,
+    and whether an idle worker of its endpoint is asking too."""
+
+    is_fed: bool
+    waiting: bool
+    busy: bool
+    others_idle: bool
+
+    def share(self, asked: int) -> int:
+        """Tell how many jobs the worker gets at most: a second one only when no idle worker is asking."""
+        if not (self.is_fed and self.waiting):
+            return 0
+        if self.others_idle:
+            return 0 if self.busy else 1
+        return asked
+
+
+def _offer() -> sa.Select[bool, bool, bool, bool]:
+    endpoint: sa.BindParameter[str] = sa.bindparam("endpoint")
+    worker: sa.BindParameter[str] = sa.bindparam("worker")
+    now: sa.BindParameter[int] = sa.bindparam("now")
+    other = WORKERS.alias("other")
+    holds_one = sa.exists().where(JOBS.c.worker_id == other.c.id, IS_HELD)
+    asking = (other.c.endpoint_id == endpoint, other.c.state == "ACTIVE", other.c.polls_until > now)
+    columns = (
+        WORKERS.c.state == "ACTIVE",
+        sa.exists().where(JOBS.c.endpoint_id == endpoint, IS_WAITING),
+        sa.exists().where(JOBS.c.worker_id == worker, IS_HELD),
+        sa.exists().where(*asking, other.c.id != worker, ~holds_one),
+    )
+    return sa.select(*columns).where(WORKERS.c.id == worker)
+
+
+_OFFER = _offer()
+
+
+def offer(connection: sa.Connection, endpoint_id: str, worker_id: str, now: int) -> Offer:
+    """Look whether there is work for a worker (a look before the guarded take, to spare idle writes)."""
+    row = connection.execute(_OFFER, {"endpoint": endpoint_id, "worker": worker_id, "now": now}).first()
+    return Offer(*(bool(value) for value in row)) if row is not None else Offer(False, False, False, False)
+
+
+def due_for_purge(connection: sa.Connection, now: int, limit: int) -> list[str]:
+    """List ids of final jobs that are no longer to be kept, oldest first."""
+    query = sa.select(JOBS.c.id).where(JOBS.c.purge_at < now).order_by(JOBS.c.purge_at).limit(limit)
+    return list(connection.execute(query).scalars())
+
+
+def history(connection: sa.Connection, job_id: str) -> list[tuple[int, str, str | None]]:
+    """Read the moves of a job, oldest first, after its submission: when (ms), which, and its worker."""
+    columns = (JOB_EVENTS.c.at, JOB_EVENTS.c.move, JOB_EVENTS.c.worker_id)
+    query = sa.select(*columns).where(JOB_EVENTS.c.job_id == job_id).order_by(JOB_EVENTS.c.number)
+    return [(row.at, row.move, row.worker_id) for row in connection.execute(query)]
+
+
+def any_of(connection: sa.Connection, *where: Condition) -> bool:
+    """Tell whether there is such a job (a look before a sweep, to spare idle writes)."""
+    return connection.execute(sa.select(JOBS.c.number).where(*where).limit(1)).first() is not None

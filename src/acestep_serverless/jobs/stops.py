@@ -1,0 +1,45 @@
+"""What is a worker to drop? Rows that a cancel or a timeout leaves for it, told until its heartbeats show effect."""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from acestep_serverless.database.tables import STOPS
+
+
+def ask(connection: sa.Connection, worker_id: str, job_id: str) -> None:
+    """Ask a worker to drop a job; asking twice is asking once."""
+    connection.execute(STOPS.delete().where(STOPS.c.worker_id == worker_id, STOPS.c.job_id == job_id))
+    connection.execute(STOPS.insert().values(worker_id=worker_id, job_id=job_id))
+
+
+def forget(connection: sa.Connection, worker_id: str, job_id: str | None = None) -> None:
+    """Forget what a worker was asked to drop: one job (it takes it anew) or all (it has ended)."""
+    statement = STOPS.delete().where(STOPS.c.worker_id == worker_id)
+    connection.execute(statement if job_id is None else statement.where(STOPS.c.job_id == job_id))
+
+
+def forget_jobs(connection: sa.Connection, job_ids: Sequence[str]) -> None:
+    """Forget these jobs, whoever was asked."""
+    connection.execute(STOPS.delete().where(STOPS.c.job_id.in_(job_ids)))
+
+
+def due(connection: sa.Connection, worker_id: str, told_before: int) -> list[str]:
+    """List the jobs that a worker is to drop and was not told of since `told_before` (ms)."""
+    untold = sa.or_(STOPS.c.told_at.is_(None), STOPS.c.told_at <= told_before)
+    query = sa.select(STOPS.c.job_id).where(STOPS.c.worker_id == worker_id, untold)
+    return list(connection.execute(query).scalars())
+
+
+def mark_told(connection: sa.Connection, worker_id: str, job_ids: Sequence[str], at: int) -> None:
+    """Note when a worker was told to drop these jobs."""
+    where = (STOPS.c.worker_id == worker_id, STOPS.c.job_id.in_(job_ids))
+    first = sa.func.coalesce(STOPS.c.first_told_at, at)
+    connection.execute(STOPS.update().where(*where).values(told_at=at, first_told_at=first))
+
+
+def count_missed(connection: sa.Connection, worker_id: str, listed: Sequence[str]) -> None:
+    """Count a heartbeat that no longer lists a job to be dropped; after two of them it was dropped."""
+    gone = (STOPS.c.worker_id == worker_id, STOPS.c.job_id.not_in(listed))
+    connection.execute(STOPS.update().where(*gone).values(missed_heartbeats=STOPS.c.missed_heartbeats + 1))
+    connection.execute(STOPS.delete().where(STOPS.c.worker_id == worker_id, STOPS.c.missed_heartbeats >= 2))
