@@ -14,7 +14,7 @@ NAME = "a" * 40 + ".mp3"
 @pytest.fixture
 def folder(tmp_path):
     folder = ArtifactFolder(tmp_path / "artifacts", limit_bytes=1000)
-    folder.prepare()
+    folder.prepare(0.0)
     return folder
 
 
@@ -107,5 +107,19 @@ def test_what_others_leave_in_the_folder_is_left_alone(folder, tmp_path):
     """A file manager's notes, say: they must not keep the gateway from starting."""
     (folder._root / ".DS_Store").write_bytes(b"x")
     (folder._root / "incoming" / "folder").mkdir()
-    folder.prepare()
-    assert folder.names() == []
+    folder.prepare(0.0)
+    assert folder.names(0.0) == []
+
+
+async def test_beside_another_process_only_what_has_rested_for_its_patience_is_cleared(tmp_path):
+    shared = ArtifactFolder(tmp_path / "shared", limit_bytes=1000, patience=60)
+    shared.prepare(0.0)
+    half, named = await shared.receive(pieces(b"ab")), await shared.receive(pieces(b"cd"))
+    shared.keep(named, NAME)
+    written = half.path.stat().st_mtime
+    shared.prepare(written + 59)
+    assert half.path.exists()
+    assert shared.names(written + 59) == []
+    shared.prepare(written + 61)
+    assert not half.path.exists()
+    assert shared.names(written + 61) == [NAME]

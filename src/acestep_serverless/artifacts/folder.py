@@ -4,6 +4,7 @@ all."""
 import asyncio
 import hashlib
 import os
+import stat
 import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -22,18 +23,22 @@ class Received:
 
 
 class ArtifactFolder:
-    """Files by name below one folder, spread over 16 subfolders by the name's first letter (names are hexadecimal)."""
+    """Files by name below one folder, spread over 16 subfolders by the name's first letter (names are hexadecimal).
 
-    def __init__(self, root: Path, *, limit_bytes: int) -> None:
-        self._root, self._limit = root, limit_bytes
+    Other processes may work in the folder at the same time; a file that has rested for `patience` seconds is nobody's
+    work in hand any more.
+    """
+
+    def __init__(self, root: Path, *, limit_bytes: int, patience: float = 0.0) -> None:
+        self._root, self._limit, self._patience = root, limit_bytes, patience
         self._incoming = root / "incoming"
 
-    def prepare(self) -> None:
-        """Make the folder and clear what a former process had half received."""
+    def prepare(self, now: float) -> None:
+        """Make the folder and clear what a former process had half received. `now` is in seconds since 1970."""
         self._incoming.mkdir(parents=True, exist_ok=True)
         for leftover in self._incoming.iterdir():
-            if leftover.is_file():
-                leftover.unlink()
+            if self._rests(leftover, now):
+                leftover.unlink(missing_ok=True)
 
     def path(self, name: str) -> Path:
         """Say where a file of this name lies; `name` comes from a row, never from a request."""
@@ -71,10 +76,17 @@ class ArtifactFolder:
             finally:
                 os.close(folder)
 
-    def names(self) -> list[str]:
-        """List the names of all files that have one."""
+    def names(self, now: float) -> list[str]:
+        """List the names of all files that have one and that nobody is filing at this moment (seconds since 1970)."""
         folders = [entry for entry in self._root.iterdir() if entry.is_dir() and entry != self._incoming]
-        return [file.name for folder in folders for file in folder.iterdir() if file.is_file()]
+        return [file.name for folder in folders for file in folder.iterdir() if self._rests(file, now)]
+
+    def _rests(self, path: Path, now: float) -> bool:
+        try:
+            found = path.stat()
+        except FileNotFoundError:  # Another process was faster.
+            return False
+        return stat.S_ISREG(found.st_mode) and (not self._patience or found.st_mtime < now - self._patience)
 
     def remove(self, name: str) -> None:
         """Delete a file; one that is not there is as good as deleted."""

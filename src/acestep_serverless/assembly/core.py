@@ -64,6 +64,8 @@ SWITCH_INTERVAL = 0.0005
 each commit kept the loop waiting: 0.15 of the bare route's `/run` rate, against 0.24."""
 SWEEP_EVERY = 1.0
 NOTIFY_EVERY = 0.5
+SHARED_PATIENCE = 3600.0
+"""Seconds that a file without a row may lie in a folder shared with other gateways: one of them may be filing it."""
 CLOSING = 3
 """Seconds that open requests get when the core is told to end."""
 
@@ -73,7 +75,11 @@ def build(settings: Settings, *, first_start: bool, clock: Clock = SYSTEM_CLOCK,
     core; `fleet_id` names the fleet of the `serve` that it belongs to."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     database = Database(database_url(settings))
-    folder = ArtifactFolder(artifacts_dir(settings), limit_bytes=settings.artifact_limit_mb * 1024 * 1024)
+    folder = ArtifactFolder(
+        artifacts_dir(settings),
+        limit_bytes=settings.artifact_limit_mb * 1024 * 1024,
+        patience=SHARED_PATIENCE if settings.artifacts_dir else 0.0,
+    )
     rules, ids = desk_rules(settings), settings.endpoint_ids()
     work = readings(ids, clock.now_ms, rules.lease_ms)
     metrics = Metrics(ids, lambda: database.read_aside(work))
@@ -96,7 +102,7 @@ def build(settings: Settings, *, first_start: bool, clock: Clock = SYSTEM_CLOCK,
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         database.open()
-        folder.prepare()
+        folder.prepare(clock.now_ms() / 1000)
         if first_start:
             await _end_former_fleet(parts, fleet_id)
             await parts.shelf.clear_strays()

@@ -112,9 +112,9 @@ class Shelf:
     async def clear_strays(self) -> int:
         """Delete files without a row: a process that was killed between its two steps leaves such. Returns how many.
 
-        Call it before anything is put on the shelf.
+        Call it before anything is put on the shelf here; what another gateway is filing is young, and stays.
         """
-        names = await asyncio.to_thread(self._folder.names)
+        names = await asyncio.to_thread(self._folder.names, self._clock.now_ms() / 1000)
         known = await self._database.read_aside(
             lambda connection: set(connection.execute(sa.select(ARTIFACTS.c.name)).scalars())
         )
