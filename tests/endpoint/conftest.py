@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from house import House, SdkWorker
@@ -17,13 +18,13 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 
 
 @pytest.fixture
-def hire(house: House) -> Iterator[Callable[[str], SdkWorker]]:
-    """Start workers of a mode ("async" or "sync"); they end with the test."""
+def hire(house: House) -> Iterator[Callable[..., SdkWorker]]:
+    """Start workers of a mode of sdk_worker.py; they end with the test."""
     hired: list[SdkWorker] = []
 
-    def start(mode: str) -> SdkWorker:
-        hired.append(SdkWorker(house, f"{mode}-{time.monotonic_ns()}", mode))
-        return hired[-1]
+    def start(mode: str, *, polls: bool = True, **more: Any) -> SdkWorker:
+        hired.append(SdkWorker(house, f"{mode}-{time.monotonic_ns()}", mode, **more))
+        return hired[-1].has_polled() if polls else hired[-1]
 
     yield start
     house.post("purge-queue")

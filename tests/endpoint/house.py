@@ -1,6 +1,8 @@
 """A real endpoint in its own processes: `serve` on a free port, workers of the real SDK, and eyes on both."""
 
+import importlib.metadata
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -14,12 +16,29 @@ import httpx
 import psutil
 
 SDK_WORKER = Path(__file__).with_name("sdk_worker.py")
+INSTALLED_SDK = importlib.metadata.version("runpod")
+# Each lies in a folder of its own, by `make .venv/.test`; its dependencies are those of the installed one.
+OLD_SDKS = ("1.7.9", "1.6.2")
+
+
+def module_path(sdk: str) -> str:
+    """The PYTHONPATH on which `runpod` is this version."""
+    inherited = os.environ.get("PYTHONPATH", "")
+    if sdk == INSTALLED_SDK:
+        return inherited
+    folder = Path(sys.prefix, f"sdk-{sdk}")
+    assert (folder / "runpod").is_dir(), f"SDK {sdk} is not in {folder}: run `make {sys.prefix}/.test`"
+    return os.pathsep.join(filter(None, (str(folder), inherited)))
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody has; below the range from which the system takes ports for outgoing connections (32768 on
+    Linux), where another test's poll could get it in the second until `serve` binds it."""
+    for port in random.sample(range(20000, 32000), 50):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("50 ports of 12,000 are taken")
 
 
 def wait_until(true: Callable[[], object], seconds: float = 20.0, what: str = "the condition") -> object:
@@ -123,16 +142,27 @@ class House:
 
 
 class SdkWorker:
-    """A worker of the unmodified SDK with the handler of sdk_worker.py, as its own process."""
+    """A worker of the unmodified SDK with the handler of sdk_worker.py, as its own process.
 
-    def __init__(self, house: House, worker_id: str, mode: str) -> None:
+    `sdk` is the installed version or one of OLD_SDKS; `variables` are set in its environment over ours.
+    """
+
+    def __init__(
+        self, house: House, worker_id: str, mode: str, *, sdk: str = INSTALLED_SDK, variables: tuple[str, ...] = ()
+    ) -> None:
         self.house, self.id = house, worker_id
         self.log = house.data_dir.with_name(f"{worker_id}.log")
         command = [sys.executable, str(SDK_WORKER), house.url, "ace-step", house.worker_key, worker_id, mode]
         with self.log.open("ab") as log:
-            environ = {**os.environ, "RUNPOD_DEBUG_LEVEL": "DEBUG"}
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environ)
-        wait_until(lambda: self.view().get("polled_at"), 30, f"the first poll of {worker_id}")
+            environ = {**os.environ, "RUNPOD_DEBUG_LEVEL": "DEBUG", "PYTHONPATH": module_path(sdk)}
+            self.process = subprocess.Popen([*command, *variables], stdout=log, stderr=log, env=environ)
+
+    def has_polled(self) -> "SdkWorker":
+        wait_until(lambda: self.view().get("polled_at"), 30, f"the first poll of {self.id}")
+        return self
+
+    def has_logged(self, text: str, seconds: float = 20.0) -> None:
+        wait_until(lambda: text in self.log.read_text(), seconds, f"{text!r} in the log of {self.id}")
 
     def view(self) -> dict:
         assert self.process.poll() is None, self.log.read_text()

@@ -1,16 +1,20 @@
 """A worker made of the unmodified Runpod SDK with a handler that does what its input says. Run as a process of its own.
 
-python sdk_worker.py GATEWAY ENDPOINT WORKER_KEY WORKER_ID MODE        MODE: async, sync, generator
+python sdk_worker.py GATEWAY ENDPOINT WORKER_KEY WORKER_ID MODE [VARIABLE=VALUE ...]        MODE: a key of MODES
+
+Which version of the SDK it is depends on the module path alone. The variables are set after ours, over them.
 """
 
 import asyncio
 import os
 import sys
+import threading
 import time
 
 from acestep_serverless.client.gateway import GatewayClient
+from acestep_serverless.worker.lifeline import keep_children_with_this_process
 from acestep_serverless.worker.link import GatewayLink
-from acestep_serverless.worker.sdk import prepare_environment, run
+from acestep_serverless.worker.sdk import load_sdk, prepare_environment, redact_output
 
 
 def outcome(wish):
@@ -23,6 +27,8 @@ def outcome(wish):
         return {"value": object()}
     if wish.get("nan"):
         return {"value": float("nan")}
+    if "letters" in wish:
+        return "x" * wish["letters"]
     return wish.get("return", {"echo": wish})
 
 
@@ -33,7 +39,23 @@ def make_async(sdk):
             sdk.serverless.progress_update(job, {"step": step})
             await asyncio.sleep(0.05)
         await asyncio.sleep(wish.get("sleep", 0))
+        if "afterthought" in wish:  # progress of a thread that knows nothing of the handler's end
+            threading.Timer(0.3, sdk.serverless.progress_update, (job, wish["afterthought"])).start()
         return outcome(wish)
+
+    return handler
+
+
+def make_gathering(_sdk):
+    """Each job waits until as many as its input says have been here together, then tells what it was handed."""
+    arrived, news = [], asyncio.Condition()
+
+    async def handler(job):
+        async with news:
+            arrived.append(job["id"])
+            news.notify_all()
+            await news.wait_for(lambda: len(arrived) >= GATHERING)
+        return {"together": len(arrived), "job": job}
 
     return handler
 
@@ -55,16 +77,31 @@ def make_generator(_sdk):
     return handler
 
 
-MODES = {"async": make_async, "sync": make_sync, "generator": make_generator}
+GATHERING = 3
+MODES = {
+    "async": (make_async, {}),
+    "sync": (make_sync, {}),
+    "generator": (make_generator, {}),
+    "aggregate": (make_generator, {"return_aggregate_stream": True}),
+    "refresh": (make_async, {"refresh_worker": True}),
+    "three": (make_async, {"concurrency_modifier": lambda _current: GATHERING}),
+    "gathering": (make_gathering, {"concurrency_modifier": lambda _current: GATHERING}),
+}
+"""What `runpod.serverless.start` is given: a handler of its kind, and the rest of its configuration."""
 
 
 def main() -> None:
-    gateway, endpoint_id, key, worker_id, mode = sys.argv[1:6]
+    gateway, endpoint_id, key, worker_id, mode, *variables = sys.argv[1:]
     sys.argv = sys.argv[:1]
-    enrolment = GatewayClient(gateway, endpoint_id, key).enrol(worker_id, from_fleet=False)
+    enrolment = GatewayClient(gateway, endpoint_id, key).enrol(worker_id)
     link = GatewayLink(gateway, endpoint_id, worker_id, enrolment.token)
     prepare_environment(os.environ, link, ping_interval_ms=enrolment.heartbeat_ms)
-    run(MODES[mode], os.environ)
+    os.environ.update(variable.split("=", 1) for variable in variables)
+    redact_output()
+    keep_children_with_this_process()
+    sdk = load_sdk(os.environ)
+    make_handler, config = MODES[mode]
+    sdk.serverless.start({"handler": make_handler(sdk), **config})
 
 
 if __name__ == "__main__":
