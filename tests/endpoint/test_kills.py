@@ -97,7 +97,7 @@ def test_a_killed_core_cuts_no_running_song_and_its_worker_stays(sketch_house: H
             lambda dead=core.pid: [child for child in house.children("core") if child.pid != dead], what="another core"
         )
     assert house.wait(job_id, seconds=60)["status"] == "COMPLETED"
-    assert moves(house, job_id) == ["submit", "take", "complete"]
+    assert moves(house, job_id) == ["take", "complete"]
     assert house.children("worker") == [worker]
 
 

@@ -31,7 +31,7 @@ def test_1_a_result_sent_while_the_core_is_dead_waits_for_its_successor(house, h
     (core,) = house.children("core")
     core.kill()
     assert house.wait(job_id)["status"] == "COMPLETED"
-    assert history(house, job_id) == ["submit", "take", "complete"]
+    assert history(house, job_id) == ["take", "complete"]
     assert house.children("core") != [core]
 
 
@@ -40,7 +40,7 @@ def test_2_a_blocking_handler_of_eight_seconds_delivers_its_result(house, hire):
     hire("sync")
     job_id = house.run(sleep=8)
     assert house.wait(job_id)["status"] == "COMPLETED"
-    assert history(house, job_id) == ["submit", "take", "complete"]
+    assert history(house, job_id) == ["take", "complete"]
 
 
 def test_3_a_job_swallowed_by_an_idle_worker_on_sigterm_is_done_by_another(house, hire):
@@ -69,7 +69,7 @@ def test_3_a_worker_that_is_drained_before_its_signal_swallows_nothing(house, hi
     assert house.status(job_id)["status"] == "IN_QUEUE"
     hire("async")
     assert house.wait(job_id)["output"] == 3
-    assert history(house, job_id) == ["submit", "take", "complete"]
+    assert history(house, job_id) == ["take", "complete"]
 
 
 def test_4_a_worker_is_always_answered_200_even_for_a_job_that_is_not_its_own(house):
@@ -130,7 +130,7 @@ def test_8_the_heartbeat_of_a_killed_worker_dies_with_it_and_its_job_goes_back(h
     assert len(gone) == len(heartbeat)
     hire("async")
     assert house.wait(job_id)["status"] == "COMPLETED"
-    assert history(house, job_id) == ["submit", "take", "bury", "take", "complete"]
+    assert history(house, job_id) == ["take", "bury", "take", "complete"]
 
 
 def test_8_a_hung_worker_whose_heartbeat_goes_on_loses_its_job_to_the_execution_timeout(house, hire):
@@ -175,7 +175,7 @@ def test_10_a_stopped_job_is_final_though_its_worker_says_nothing_and_the_worker
     house.wait(job_id, "IN_PROGRESS")
     house.post(f"cancel/{job_id}")
     assert house.wait(house.run(**{"return": 1}))["output"] == 1
-    assert history(house, job_id) == ["submit", "take", "cancel"]
+    assert history(house, job_id) == ["take", "cancel"]
 
 
 def test_11_a_result_that_cannot_be_encoded_fails_its_job_after_three_tries(house, hire):
