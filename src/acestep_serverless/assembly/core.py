@@ -16,7 +16,6 @@ import sys
 import threading
 import uuid
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from types import FrameType
 
 import sqlalchemy as sa
@@ -27,9 +26,11 @@ from fastapi import FastAPI
 from acestep_serverless.access.keys import digest
 from acestep_serverless.artifacts.folder import ArtifactFolder
 from acestep_serverless.assembly.child import read_words, when_parent_ends
+from acestep_serverless.assembly.door import needs_key
+from acestep_serverless.assembly.office import artifacts_dir, database_url, desk_rules, new_key
 from acestep_serverless.clock import SYSTEM_CLOCK, Clock
 from acestep_serverless.database.database import Database
-from acestep_serverless.database.engine import open_engine, sqlite_url
+from acestep_serverless.database.engine import open_engine
 from acestep_serverless.database.migrate import bring_up_to_date
 from acestep_serverless.database.tables import API_KEYS
 from acestep_serverless.errors import SettingsError, Unavailable
@@ -39,7 +40,8 @@ from acestep_serverless.gateway.limits import RateLimits
 from acestep_serverless.gateway.metrics import Metrics
 from acestep_serverless.gateway.parts import GatewayRules, Parts
 from acestep_serverless.gateway.readings import readings
-from acestep_serverless.jobs.desk import DeskRules, JobDesk
+from acestep_serverless.jobs.batches import BatchDesk
+from acestep_serverless.jobs.desk import JobDesk
 from acestep_serverless.jobs.outbox import Outbox
 from acestep_serverless.jobs.shelf import Shelf
 from acestep_serverless.jobs.streams import StreamDesk
@@ -49,11 +51,10 @@ from acestep_serverless.outbound.caller import Caller
 from acestep_serverless.registry.endpoints import EndpointTable
 from acestep_serverless.registry.keys import KeyRegistry
 from acestep_serverless.registry.workers import WorkerRegistry
-from acestep_serverless.settings import LOOPBACK_HOSTS, PREFIX, Settings
+from acestep_serverless.settings import LOOPBACK_HOSTS, Settings
 
 LOG = structlog.get_logger(__name__)
 
-DATABASE_FILE = "acestep-serverless.sqlite3"
 CANNOT_START = 78
 """Exit code of a core that another start would not help (EX_CONFIG of sysexits.h): the parent gives up."""
 KEEP_ALIVE = 75
@@ -84,10 +85,11 @@ def build(settings: Settings, *, first_start: bool, clock: Clock = SYSTEM_CLOCK,
     work = readings(ids, clock.now_ms, rules.lease_ms)
     metrics = Metrics(ids, lambda: database.read_aside(work))
     desk = JobDesk(database, clock, rules, job_journal(metrics))
-    keys = KeyRegistry(database, clock, lambda: secrets.token_urlsafe(32))
+    keys = KeyRegistry(database, clock, new_key)
     parts = Parts(
         desk=desk,
         streams=StreamDesk(desk, database, clock),
+        batches=BatchDesk(desk, database, clock, lambda: str(uuid.uuid4())),
         endpoints=EndpointTable(settings.keys_by_endpoint(), timeouts_ms(settings), keys.rows),
         workers=WorkerRegistry(database, clock, lambda: secrets.token_urlsafe(32)),
         shelf=Shelf(database, folder, clock, lambda: secrets.token_hex(20)),
@@ -126,27 +128,6 @@ def build(settings: Settings, *, first_start: bool, clock: Clock = SYSTEM_CLOCK,
     return create_gateway(parts, lifespan, upkeep)
 
 
-def database_url(settings: Settings) -> str:
-    """Give the URL of the database: PostgreSQL's, or that of the file in the data folder."""
-    return settings.database_url.get_secret_value() or sqlite_url(settings.data_dir / DATABASE_FILE)
-
-
-def artifacts_dir(settings: Settings) -> Path:
-    """Give the folder of the audio files."""
-    return settings.artifacts_dir or settings.data_dir / "artifacts"
-
-
-def desk_rules(settings: Settings) -> DeskRules:
-    """Give the desk's times from the settings."""
-    sync_hours = settings.runsync_retention_hours or settings.retention_hours
-    return DeskRules(
-        heartbeat_ms=settings.heartbeat_seconds * 1000,
-        lease_ms=settings.lease_seconds * 1000,
-        keep_ms=int(settings.retention_hours * 3_600_000),
-        keep_sync_ms=int(sync_hours * 3_600_000),
-    )
-
-
 def timeouts_ms(settings: Settings) -> dict[str, int]:
     """Give every endpoint's default `executionTimeout` in milliseconds."""
     return {name: settings.for_endpoint(name).execution_timeout_seconds * 1000 for name in settings.endpoint_ids()}
@@ -158,10 +139,7 @@ def _refuse_strangers(settings: Settings, engine: sa.Engine) -> None:
         return
     with engine.connect() as connection:
         if connection.execute(sa.select(API_KEYS.c.id).limit(1)).first() is None:
-            raise SettingsError(
-                f"listening on {settings.host} needs a key: make one with 'acestep-serverless keys create', set "
-                f"{PREFIX}API_KEYS, or leave the host at 127.0.0.1"
-            )
+            raise SettingsError(needs_key(settings.host))
 
 
 async def _end_former_fleet(parts: Parts, fleet_id: str) -> None:

@@ -67,10 +67,14 @@ class Broadcast:
                 self._closed.wait(AGAIN_AFTER)
 
     def _send(self, connection: sa.Connection) -> None:
-        while (first := self._out.get()) is not None and not self._closed.is_set():
-            topics = dict.fromkeys(first)
-            while not self._out.empty() and (more := self._out.get()) is not None:
-                topics |= dict.fromkeys(more)
+        """Send until the end is told; what was rung before that still goes out."""
+        ending = False
+        while not ending:
+            queued = [self._out.get()]
+            while not self._out.empty():
+                queued.append(self._out.get())
+            ending = None in queued
+            topics = dict.fromkeys(topic for some in queued if some is not None for topic in some)
             for payload in payloads(self._sender, list(topics)):
                 connection.execute(_NOTIFY, {"channel": CHANNEL, "payload": payload})
 
