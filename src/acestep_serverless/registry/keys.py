@@ -11,7 +11,7 @@ from acestep_serverless.clock import Clock
 from acestep_serverless.database.database import Database
 from acestep_serverless.database.tables import API_KEYS
 from acestep_serverless.database.upsert import insert_once
-from acestep_serverless.errors import NotFound
+from acestep_serverless.errors import NotFound, Unavailable
 
 EVERY_ENDPOINT = "*"
 KEPT_FOR = 1.0
@@ -47,7 +47,8 @@ class KeyRegistry:
 
     def __init__(self, database: Database, clock: Clock, new_secret: Callable[[], str]) -> None:
         self._database, self._clock, self._new_secret = database, clock, new_secret
-        self._rows, self._read_at = KeyRows(), float("-inf")
+        self._rows: KeyRows | None = None
+        self._read_at = float("-inf")
 
     async def create(self, name: str, endpoints: Sequence[str]) -> tuple[KeyView, str]:
         """Make a key for these endpoints ("*": for all there are and will be). Its secret is given here and never
@@ -80,11 +81,24 @@ class KeyRegistry:
         ]
 
     async def rows(self) -> KeyRows:
-        """Give the keys as they are now, read at most once in KEPT_FOR seconds."""
-        now = self._clock.monotonic()
-        if now - self._read_at >= KEPT_FOR:
-            query = sa.select(API_KEYS.c.digest, API_KEYS.c.endpoints, API_KEYS.c.revoked_at)
-            found = await self._database.read(lambda connection: connection.execute(query).all())
-            scopes = {row.digest: frozenset(json.loads(row.endpoints)) for row in found if row.revoked_at is None}
-            self._rows, self._read_at = KeyRows(scopes, bool(found)), now
-        return self._rows
+        """Give the keys as they are now, read at most once in KEPT_FOR seconds.
+
+        One asker reads while the others go by what was known; so do all while the database does not answer, when no key
+        could be revoked either.
+        """
+        now, known = self._clock.monotonic(), self._rows
+        if known is not None and now - self._read_at < KEPT_FOR:
+            return known
+        self._read_at = now
+        try:
+            self._rows = await self._read()
+        except Unavailable:
+            if known is None:
+                raise
+        return self._rows or KeyRows()
+
+    async def _read(self) -> KeyRows:
+        query = sa.select(API_KEYS.c.digest, API_KEYS.c.endpoints, API_KEYS.c.revoked_at)
+        found = await self._database.read(lambda connection: connection.execute(query).all())
+        scopes = {row.digest: frozenset(json.loads(row.endpoints)) for row in found if row.revoked_at is None}
+        return KeyRows(scopes, bool(found))
