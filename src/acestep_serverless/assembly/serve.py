@@ -223,13 +223,14 @@ class Parent:
         return True
 
 
-def curl_line(url: str, settings: Settings) -> str:
+def curl_line(url: str, settings: Settings, *, needs_key: bool) -> str:
     """Give the guide's first request as one line that works when pasted. A key is never in it, only where to find
-    it."""
+    it. `needs_key`: the gateway asks for one, whether it is in the settings or was made by `keys create`."""
     body = '{"input": {"caption": "Upbeat electronic instrumental with bright synths", "lyrics": "", "duration": 30}}'
     key = ""
-    if settings.api_keys:
-        first_is_ours = settings.api_keys[0].get_secret_value() in settings.keys_by_endpoint()[settings.endpoint_id]
+    if needs_key:
+        ours = settings.keys_by_endpoint()[settings.endpoint_id]
+        first_is_ours = bool(settings.api_keys) and settings.api_keys[0].get_secret_value() in ours
         in_environment = f"{PREFIX}API_KEYS" in os.environ and first_is_ours
         name = f"${{{PREFIX}API_KEYS%%,*}}" if in_environment else "<your key>"
         key = f'-H "Authorization: Bearer {name}" '

@@ -9,6 +9,9 @@ from typing import Annotated
 import typer
 
 from acestep_serverless import __version__
+from acestep_serverless.cli.flags import AsJson, DataDir, EndpointId, EngineName, Host, Port, described
+from acestep_serverless.cli.keyring import KEYS
+from acestep_serverless.cli.operating import ENDPOINTS, JOBS, WORKERS
 from acestep_serverless.errors import AcestepServerlessError
 from acestep_serverless.settings import PREFIX, Settings
 
@@ -20,16 +23,8 @@ PROGRAM = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-
-
-def _described(name: str) -> str:
-    field = Settings.model_fields[name]
-    return f"{field.description} [{PREFIX}{name.upper()}; default {_default(field.default)}]"
-
-
-def _default(value: object) -> str:
-    shown = value if isinstance(value, str | int | float | Path) else ""
-    return str(shown) or "none"
+for _name, _group in (("jobs", JOBS), ("workers", WORKERS), ("endpoints", ENDPOINTS), ("keys", KEYS)):
+    PROGRAM.add_typer(_group, name=_name)
 
 
 def _settings_listing() -> str:
@@ -40,23 +35,17 @@ def _settings_listing() -> str:
     )
 
 
-Host = Annotated[str | None, typer.Option(help=_described("host"))]
-Port = Annotated[int | None, typer.Option(help=_described("port"))]
-EngineName = Annotated[str | None, typer.Option("--engine", help=_described("engine"))]
-DataDir = Annotated[Path | None, typer.Option("--data-dir", help=_described("data_dir"))]
-EndpointId = Annotated[str | None, typer.Option("--endpoint-id", help=_described("endpoint_id"))]
-
-
 @PROGRAM.command(epilog=_settings_listing())
 def serve(
     host: Host = None,
     port: Port = None,
     data_dir: DataDir = None,
     engine: EngineName = None,
-    workers: Annotated[int | None, typer.Option(help=_described("workers"))] = None,
+    workers: Annotated[int | None, typer.Option(help=described("workers"))] = None,
     endpoint_id: EndpointId = None,
 ) -> None:
     """Run the whole endpoint on this machine: gateway, queue and workers, until Ctrl-C."""
+    from acestep_serverless.assembly.door import refuse_strangers
     from acestep_serverless.assembly.serve import Parent
     from acestep_serverless.cli.serving import announce_serve
     from acestep_serverless.logs import configure_logs
@@ -64,13 +53,14 @@ def serve(
     settings = Settings.load(
         host=host, port=port, data_dir=data_dir, engine=engine, workers=workers, endpoint_id=endpoint_id
     )
+    refuse_strangers(settings)
     configure_logs(settings.log_level, json_lines=settings.log_json)
     Parent(settings, announce_serve).run()
 
 
 @PROGRAM.command()
 def worker(
-    gateway: Annotated[str | None, typer.Option(help=_described("gateway"))] = None,
+    gateway: Annotated[str | None, typer.Option(help=described("gateway"))] = None,
     endpoint_id: EndpointId = None,
     key_file: Annotated[
         Path | None,
@@ -80,8 +70,8 @@ def worker(
         str | None, typer.Option(help="the worker key itself; whoever may list this machine's processes reads it there")
     ] = None,
     engine: EngineName = None,
-    workers: Annotated[int | None, typer.Option(help=_described("workers"))] = None,
-    acestep_api_url: Annotated[str | None, typer.Option(help=_described("acestep_api_url"))] = None,
+    workers: Annotated[int | None, typer.Option(help=described("workers"))] = None,
+    acestep_api_url: Annotated[str | None, typer.Option(help=described("acestep_api_url"))] = None,
 ) -> None:
     """Run workers for a gateway on another machine (or, in a Runpod container, for the platform)."""
     from acestep_serverless.cli.serving import run_worker_command, worker_key_from
@@ -128,7 +118,7 @@ def generate(
 
 
 @PROGRAM.command()
-def doctor(as_json: Annotated[bool, typer.Option("--json", help="one JSON line for machines")] = False) -> None:
+def doctor(as_json: AsJson = False) -> None:
     """Say what is installed, which engine would be used and why, and what would mend what is missing."""
     from acestep_serverless.cli.checking import print_report
 

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from rich.console import Console
 
+from acestep_serverless.assembly.crew import most_workers
+from acestep_serverless.assembly.door import asks_for_key
 from acestep_serverless.assembly.serve import curl_line, data_folder
 from acestep_serverless.errors import SettingsError
 from acestep_serverless.logs import configure_logs
@@ -15,10 +17,17 @@ OUT = Console(highlight=False, soft_wrap=True)
 
 def announce_serve(url: str, settings: Settings) -> None:
     """Say where the endpoint is and how to try it."""
-    keys = "client keys are set" if settings.api_keys else "no key is set: only programs on this machine are answered"
+    closed = asks_for_key(url, settings.endpoint_id)
+    keys = "clients need a key" if closed else "no key is set: only programs on this machine are answered"
     OUT.print(f"acestep-serverless serves endpoint '{settings.endpoint_id}' at {url} ({keys})")
-    OUT.print(f"data in {data_folder(settings)}, {settings.workers} worker(s); Ctrl-C ends everything. Try:\n")
-    OUT.print(f"  {curl_line(url, settings)}\n", markup=False)
+    OUT.print(f"data in {data_folder(settings)}, {workers_in_words(settings)}; Ctrl-C ends everything. Try:\n")
+    OUT.print(f"  {curl_line(url, settings, needs_key=closed)}\n", markup=False)
+
+
+def workers_in_words(settings: Settings) -> str:
+    """Say how many workers an endpoint has here: "1 worker", "0 to 2 workers"."""
+    least, most = settings.workers, most_workers(settings)
+    return f"{least} worker{'' if least == 1 else 's'}" if least == most else f"{least} to {most} workers"
 
 
 def worker_key_from(key: str | None, key_file: Path | None) -> str | None:
