@@ -1,6 +1,7 @@
 """What the handler's tests share: a real ACE-Step server in this process, around a tiny real engine."""
 
 import itertools
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from tone_engine import ToneEngine
 
 from acestep_serverless.acestep_api import create_app
 from acestep_serverless.clock import SYSTEM_CLOCK
+
+# `house` is of the endpoint's tests; behind this folder, so that nothing here is hidden by a name there.
+sys.path.append(str(Path(__file__).parent.with_name("endpoint")))
 
 
 @pytest.fixture

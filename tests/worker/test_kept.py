@@ -146,7 +146,9 @@ def test_foreign_files_and_old_unfinished_ones_are_removed_but_another_workers_u
     elsewhere.write_text("stays")
     folder = tmp_path / "kept"
     (folder / "notes.txt").write_text("foreign")
-    (folder / ("0" * 64 + ".kept")).symlink_to(elsewhere)
+    link = folder / ("0" * 64 + ".kept")
+    link.symlink_to(elsewhere)
+    os.utime(link, ns=(NOW * 1_000_000,) * 2, follow_symlinks=False)
     (folder / "subfolder").mkdir()
     for name, age in ((".new.part", UNFINISHED_MS), (".old.part", UNFINISHED_MS + 1)):
         (folder / name).write_text("half")
