@@ -60,6 +60,7 @@ class House:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.environ = {name: value for name, value in os.environ.items() if not name.startswith("ACESTEP")}
+        settings = {"rate_limits": '{"purge-queue": "off"}', **settings}  # Each test purges what it left behind.
         self.environ |= {f"ACESTEP_SERVERLESS_{name.upper()}": value for name, value in settings.items()}
         self.log = data_dir.with_suffix(".log")
         self.http = httpx.Client(base_url=self.url, timeout=60, trust_env=False)
