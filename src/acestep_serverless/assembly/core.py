@@ -158,6 +158,7 @@ async def _sweep_for_ever(sweeper: Sweeper, parts: Parts) -> None:
             report = await sweeper.run_once()
             if report.outlived:
                 await parts.shelf.clear(report.outlived)
+            await parts.batches.sweep()
             if report.settled:
                 silence = max(parts.desk.rules.keep_ms, parts.desk.rules.lease_ms)
                 await parts.workers.forget(silent_since=parts.clock.now_ms() - silence)

@@ -173,12 +173,15 @@ BATCHES = sa.Table(
     sa.Column("name", sa.Text),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("total", sa.Integer, nullable=False),
+    sa.Column("gone_completed", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("gone_failed", sa.Integer, nullable=False, server_default="0"),
     sa.Column("created_at", sa.BigInteger, nullable=False),
     sa.Column("finalized_at", sa.BigInteger),
     sa.CheckConstraint("state IN ('DRAFT', 'FINALIZED', 'FAILED', 'CANCELLED')", name="batches_state_is_known"),
     sa.Index("batches_by_endpoint", "endpoint_id", "number"),
 )
-"""Batches: `total` requests, in BATCH_DRAFTS until the batch is finalized and then jobs of their own."""
+"""Batches: `total` requests, in BATCH_DRAFTS until the batch is finalized and then jobs of their own; `gone_...` count
+those whose jobs are no longer kept."""
 
 BATCH_DRAFTS = sa.Table(
     "batch_drafts",
@@ -186,10 +189,15 @@ BATCH_DRAFTS = sa.Table(
     sa.Column("number", ROW_NUMBER, primary_key=True, autoincrement=True),
     sa.Column("id", sa.Text, nullable=False, unique=True),
     sa.Column("batch_id", sa.Text, sa.ForeignKey("batches.id", ondelete="CASCADE"), nullable=False),
-    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("input", sa.Text, nullable=False),
+    sa.Column("passed_on", sa.Text, nullable=False),
+    sa.Column("execution_timeout_ms", sa.BigInteger),
+    sa.Column("ttl_ms", sa.BigInteger, nullable=False),
+    sa.Column("low_priority", sa.Boolean(create_constraint=False), nullable=False),
+    sa.Column("webhook", sa.Text),
     sa.Index("batch_drafts_by_batch", "batch_id", "number"),
 )
-"""Requests of batches in DRAFT, as the checked JSON text of their job bodies."""
+"""Requests of batches in DRAFT: what becomes of each a row in `jobs` and one in `job_bodies`."""
 
 API_KEYS = sa.Table(
     "api_keys",

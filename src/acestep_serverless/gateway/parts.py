@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 from acestep_serverless.clock import Clock
 from acestep_serverless.database.wakeup import Wakeup
 from acestep_serverless.gateway.limits import RateLimits
+from acestep_serverless.jobs.batches import BatchDesk
 from acestep_serverless.jobs.desk import JobDesk
 from acestep_serverless.jobs.shelf import Shelf
 from acestep_serverless.jobs.streams import StreamDesk
@@ -37,6 +38,7 @@ class Parts:
     endpoints: EndpointTable
     workers: WorkerRegistry
     streams: StreamDesk
+    batches: BatchDesk
     shelf: Shelf
     wakeup: Wakeup
     clock: Clock

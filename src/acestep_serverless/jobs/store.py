@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from acestep_serverless.contract.job import FINAL_STATES, JobRequest, JobState
 from acestep_serverless.contract.worker_protocol import dump
-from acestep_serverless.database.tables import JOB_BODIES, JOB_EVENTS, JOBS, OUTBOX, STREAM_CHUNKS, WORKERS
+from acestep_serverless.database.tables import BATCHES, JOB_BODIES, JOB_EVENTS, JOBS, OUTBOX, STREAM_CHUNKS, WORKERS
 from acestep_serverless.database.upsert import insert_once
 from acestep_serverless.jobs import stops, tallies
 from acestep_serverless.jobs.states import MOVES
@@ -210,13 +210,22 @@ def count_missed(connection: sa.Connection, worker_id: str, listed: Sequence[str
 
 
 def delete(connection: sa.Connection, job_ids: Sequence[str]) -> None:
-    """Delete jobs with their bodies and history, what a worker was asked about them, and their part of the tallies."""
+    """Delete jobs with their bodies and history, what a worker was asked about them, and their part of the tallies.
+
+    Their batches remember how they ended."""
     stops.forget_jobs(connection, job_ids)
-    gone = JOBS.delete().where(JOBS.c.id.in_(job_ids)).returning(JOBS.c.endpoint_id, JOBS.c.state, JOBS.c.deliveries)
+    columns = (JOBS.c.endpoint_id, JOBS.c.state, JOBS.c.deliveries, JOBS.c.batch_id)
+    gone = JOBS.delete().where(JOBS.c.id.in_(job_ids)).returning(*columns)
     counted: Counter[tuple[str, str]] = Counter()
-    for endpoint_id, state, deliveries in connection.execute(gone):
+    of_batches: Counter[tuple[str, str]] = Counter()
+    for endpoint_id, state, deliveries, batch_id in connection.execute(gone):
         if JobState(state) in FINAL_STATES:
             counted[endpoint_id, state] -= 1
+        if batch_id is not None:
+            of_batches[batch_id, "gone_completed" if state == JobState.COMPLETED else "gone_failed"] += 1
         if deliveries > 1:
             counted[endpoint_id, tallies.RETRIED] -= deliveries - 1
     tallies.add(connection, counted)
+    for (batch_id, column), count in sorted(of_batches.items()):
+        statement = BATCHES.update().where(BATCHES.c.id == batch_id)
+        connection.execute(statement.values({column: BATCHES.c[column] + count}))

@@ -74,6 +74,8 @@ def _batches() -> None:
         sa.Column("name", sa.Text),
         sa.Column("state", sa.Text, nullable=False),
         sa.Column("total", sa.Integer, nullable=False),
+        sa.Column("gone_completed", sa.Integer, nullable=False, server_default="0"),
+        sa.Column("gone_failed", sa.Integer, nullable=False, server_default="0"),
         sa.Column("created_at", sa.BigInteger, nullable=False),
         sa.Column("finalized_at", sa.BigInteger),
         sa.CheckConstraint("state IN ('DRAFT', 'FINALIZED', 'FAILED', 'CANCELLED')", name="batches_state_is_known"),
@@ -84,7 +86,12 @@ def _batches() -> None:
         sa.Column("number", NUMBER, primary_key=True, autoincrement=True),
         sa.Column("id", sa.Text, nullable=False, unique=True),
         sa.Column("batch_id", sa.Text, sa.ForeignKey("batches.id", ondelete="CASCADE"), nullable=False),
-        sa.Column("body", sa.Text, nullable=False),
+        sa.Column("input", sa.Text, nullable=False),
+        sa.Column("passed_on", sa.Text, nullable=False),
+        sa.Column("execution_timeout_ms", sa.BigInteger),
+        sa.Column("ttl_ms", sa.BigInteger, nullable=False),
+        sa.Column("low_priority", sa.Boolean, nullable=False),
+        sa.Column("webhook", sa.Text),
     )
     op.create_index("batch_drafts_by_batch", "batch_drafts", ["batch_id", "number"])
 
