@@ -10,6 +10,7 @@ import os
 import sys
 import threading
 import time
+from pathlib import Path
 
 from acestep_serverless.client.gateway import GatewayClient
 from acestep_serverless.worker.lifeline import keep_children_with_this_process
@@ -77,12 +78,28 @@ def make_generator(_sdk):
     return handler
 
 
+def make_openai(_sdk):
+    """A language model's worker: one object, or server-sent events of which the second waits for a file to appear."""
+
+    async def handler(job):
+        asked = job["input"]["openai_input"] or {}
+        if asked.get("stream"):
+            yield 'data: {"n": 1}\n\n'
+            while not Path(asked["gate"]).exists():
+                await asyncio.sleep(0.02)
+            yield 'data: {"n": 2}\n\n'
+        yield {"error": asked["error"]} if "error" in asked else "data: [DONE]\n\n" if asked else job["input"]
+
+    return handler
+
+
 GATHERING = 3
 MODES = {
     "async": (make_async, {}),
     "sync": (make_sync, {}),
     "generator": (make_generator, {}),
     "aggregate": (make_generator, {"return_aggregate_stream": True}),
+    "openai": (make_openai, {"return_aggregate_stream": True}),
     "refresh": (make_async, {"refresh_worker": True}),
     "three": (make_async, {"concurrency_modifier": lambda _current: GATHERING}),
     "gathering": (make_gathering, {"concurrency_modifier": lambda _current: GATHERING}),

@@ -9,7 +9,17 @@ from fastapi import FastAPI
 from acestep_serverless import __version__
 from acestep_serverless.access.loopback import LoopbackGuard
 from acestep_serverless.access.telemetry import NO_TELEMETRY
-from acestep_serverless.gateway import client_plane, enrolment, failures, files, listing, streams, worker_plane
+from acestep_serverless.gateway import (
+    batches,
+    client_plane,
+    enrolment,
+    failures,
+    files,
+    listing,
+    openai,
+    streams,
+    worker_plane,
+)
 from acestep_serverless.gateway.journal import RequestJournal
 from acestep_serverless.gateway.metrics import Metrics
 from acestep_serverless.gateway.parts import Parts
@@ -41,7 +51,7 @@ def create_gateway(parts: Parts, lifespan: Lifespan, upkeep: Upkeep) -> FastAPI:
     app.add_middleware(LoopbackGuard, is_open=parts.endpoints.is_open)
     # Fixed worker paths before the client's: none of them overlap, but the order documents which plane is asked more
     # often.
-    for room in (worker_plane, client_plane, streams, listing, files, enrolment):
+    for room in (worker_plane, client_plane, streams, listing, batches, openai, files, enrolment):
         app.include_router(room.ROUTES)
     _keep_up(app, parts, upkeep)
     return app
