@@ -60,6 +60,12 @@ def test_a_concurrency_of_three_runs_three_jobs_side_by_side_on_one_worker(house
         assert view["workerId"] == worker.id
 
 
+def test_jobs_that_wait_for_a_worker_are_taken_together_and_so_run_together_in_any_sdk(house, hire, sdk):
+    job_ids = [house.run(number=number) for number in range(3)]
+    hire("gathering", sdk=sdk)
+    assert [house.wait(job_id)["output"]["together"] for job_id in job_ids] == [3, 3, 3]
+
+
 def test_an_sdk_that_begins_no_job_beside_a_running_one_still_does_all_that_it_takes(house, hire):
     """1.7.9 takes jobs while one runs, but starts them only after its end (mended in 1.9.1)."""
     worker = hire("three", sdk="1.7.9")
