@@ -277,7 +277,23 @@ async def test_the_openapi_document_builds_without_a_warning_and_shows_the_clien
     assert operations == {
         *("/run", "/runsync", "/status/{job_id}", "/status-sync/{job_id}", "/stream/{job_id}", "/cancel/{job_id}"),
         *("/retry/{job_id}", "/requests", "/purge-queue", "/health", "/v1/audio"),
+        *("/batch", "/batch/{batch_id}", "/batch/{batch_id}/requests", "/batch/{batch_id}/requests/{request_id}"),
+        *("/batch/{batch_id}/finalize", "/batch/{batch_id}/cancel"),
+        "/openai/v1/{path}",
     }
+
+
+async def test_the_openapi_document_describes_the_job_body_as_it_is_checked(house):
+    schema = (await house.http.get("/openapi.json")).json()["paths"]["/v2/{endpoint_id}/run"]["post"]["requestBody"]
+    described = schema["content"]["application/json"]["schema"]["properties"]
+    assert (
+        await house.post("run", {"input": 1, **{name: None for name in described if name != "input"}})
+    ).status_code == 200
+    for name, rule in described["policy"]["properties"].items():
+        bounds = [rule["minimum"], rule["maximum"]] if rule["type"] == "integer" else [True]
+        beyond = [rule["minimum"] - 1, rule["maximum"] + 1] if rule["type"] == "integer" else [1]
+        codes = [(await house.post("run", {"input": 1, "policy": {name: n}})).status_code for n in (*bounds, *beyond)]
+        assert codes == [200] * len(bounds) + [400] * len(beyond), name
 
 
 @pytest.mark.parametrize(

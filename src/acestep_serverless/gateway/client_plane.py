@@ -14,6 +14,7 @@ from acestep_serverless.contract import job as wire
 from acestep_serverless.contract.job import JobState, JobView
 from acestep_serverless.errors import FieldProblem, InputError
 from acestep_serverless.gateway.bodies import read_body
+from acestep_serverless.gateway.described import TAKES_A_JOB
 from acestep_serverless.gateway.parts import Parts, PartsHere
 from acestep_serverless.gateway.polls import hold
 from acestep_serverless.registry.endpoints import Endpoint
@@ -48,7 +49,7 @@ def _show(view: JobView, parts: PartsHere) -> Response:
     return Response(view.as_json(parts.clock.now_ms()), media_type="application/json")
 
 
-@ROUTES.post("/run")
+@ROUTES.post("/run", openapi_extra=TAKES_A_JOB)
 async def run(request: Request, parts: PartsHere, endpoint: EndpointHere) -> dict[str, str]:
     """Queue a job; it is durable when this answers."""
     body = wire.parse_job_body(wire.load_client_json(await read_body(request, wire.RUN_BODY_LIMIT)))
@@ -57,7 +58,7 @@ async def run(request: Request, parts: PartsHere, endpoint: EndpointHere) -> dic
     return {"id": job_id, "status": JobState.IN_QUEUE.value}
 
 
-@ROUTES.post("/runsync")
+@ROUTES.post("/runsync", openapi_extra=TAKES_A_JOB)
 async def runsync(request: Request, parts: PartsHere, endpoint: EndpointHere, wait: str | None = None) -> Response:
     """Queue a job and answer with its end, or after `?wait` milliseconds with its id and state. It goes on if you
     leave."""
