@@ -29,7 +29,7 @@ from acestep_serverless.errors import (
     TooManyRequests,
     Unavailable,
 )
-from acestep_serverless.gateway import client_plane, listing, streams
+from acestep_serverless.gateway import client_plane, listing, openai, streams
 from acestep_serverless.gateway.failures import STATUS_CODES
 from acestep_serverless.gateway.limits import OPERATIONS, Rate, RateLimits
 from acestep_serverless.jobs.states import DEATHS_ALLOWED, LOSSES_ALLOWED, MOVES
@@ -67,8 +67,9 @@ def test_the_table_of_codes_holds_every_code_of_the_error_tree() -> None:
 def test_the_table_of_operations_holds_every_route() -> None:
     documented = {row[0].strip("`").replace("{id}", "{job_id}") for row in table(API, "Operation")}
     routes = {
-        f"{method} {route.path.removeprefix('/v2/{endpoint_id}')}"
-        for route in (*client_plane.ROUTES.routes, *streams.ROUTES.routes, *listing.ROUTES.routes)
+        f"{method} {route.path_format.removeprefix('/v2/{endpoint_id}')}"
+        for room in (client_plane, streams, listing, openai)
+        for route in room.ROUTES.routes
         for method in route.methods
         if route.include_in_schema
     }
