@@ -1,4 +1,5 @@
-"""Which benchmarks are there? `python -m bench [NAME ...]`: a card for people and one JSON line each for machines."""
+"""Which benchmarks are there? `python -m bench [--full] [NAME ...]`: a card for people, then one JSON line
+each for machines. `--full` measures what takes many minutes as well."""
 
 import importlib
 import json
@@ -10,7 +11,9 @@ BENCHMARKS = {
     "gateway": "jobs submitted and looked at over HTTP, durable, against a bare route without any work",
     "sketch": "songs of the built-in engine, against real time",
 }
-"""Each NAME is a module `bench.bench_NAME` with `run() -> dict[str, float]`; units stand at the end of its keys."""
+"""Each NAME is a module `bench.bench_NAME` with `run() -> dict[str, float]`, and `run_full` where there is more to
+measure; units stand at the end of its keys."""
+FULL = "--full"
 
 
 def card(name: str, figures: Mapping[str, float], seconds: float) -> str:
@@ -23,13 +26,16 @@ def card(name: str, figures: Mapping[str, float], seconds: float) -> str:
 
 def main(names: list[str]) -> int:
     """Run the named benchmarks, or all; 2 for an unknown name."""
+    full, names = FULL in names, [name for name in names if name != FULL]
     unknown = [name for name in names if name not in BENCHMARKS]
     if unknown:
         print(f"no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}", file=sys.stderr)
         return 2
     for name in names or BENCHMARKS:
         began = time.perf_counter()
-        figures = {key: round(value, 4) for key, value in importlib.import_module(f"bench.bench_{name}").run().items()}
+        module = importlib.import_module(f"bench.bench_{name}")
+        measure = getattr(module, "run_full", module.run) if full else module.run
+        figures = {key: round(value, 4) for key, value in measure().items()}
         seconds = time.perf_counter() - began
         print(card(name, figures, seconds))
         print(json.dumps({"benchmark": name, "seconds": round(seconds, 1), **figures}), flush=True)

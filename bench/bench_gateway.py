@@ -1,76 +1,194 @@
-"""How many durable jobs a second does the gateway take, and how many looks at them? Shares of routes without work.
+"""How many durable jobs a second does the gateway take, how many looks at them, and what does a round trip cost?
 
-Both servers run in processes of their own on this machine, one after the other, under the same load: 32 connections,
-each asking as soon as it is answered. The client shares the machine's cores with them.
+On both databases, with more and more finished jobs stored. Rates of `/run` and `/status` are shares of bare routes in
+the same process, asked in turns with them, so that what else the machine does falls on both. 32 connections each ask as
+soon as they are answered; client and gateway share the machine's cores. `run_full` adds a million finished jobs and the
+memory over 100,000 jobs, which takes many minutes.
 """
 
+import asyncio
 import itertools
 import json
-import socket
-import subprocess
-import sys
+import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 
-from bench.load import Load, measure, request
+import psutil
+import uvloop
 
-SECONDS = 3.0
-JOB = json.dumps({"input": {"caption": "Cinematic orchestral trailer music", "duration": 45}}).encode()
+from bench.bare import CLIENT_KEY, SQLITE
+from bench.filling import fill
+from bench.load import measure, request
+from bench.peer import ENDPOINT_PATH, Line, peers
+from bench.places import DATABASES, process
+
+STORED, STORED_FULL = (10, 10_000), (10, 10_000, 1_000_000)
+"""Finished jobs in the database while it is measured."""
+ROUNDS, TURN_SECONDS = 5, 0.6
+"""Each operation is asked for so many turns of so many seconds; the median of the turns counts."""
+ROUND_TRIPS = 300
+CREW, CLIENTS, CREW_SECONDS = 4, 16, 3.0
+"""Peers and clients that measure jobs per second, and for how long."""
+MEMORY_JOBS = 100_000
 IDS_KEPT = 1_000
-START_LIMIT = 20.0
+JOB = json.dumps({"input": {"caption": "Cinematic orchestral trailer music", "duration": 45}}).encode()
+RUNSYNC = request("POST", f"{ENDPOINT_PATH}/runsync", JOB, CLIENT_KEY)
+
+Ask = Callable[[], bytes]
 
 
-@contextmanager
-def server(*command: str) -> Iterator[int]:
-    """Run a Python command that takes a port as its last word, and give the port once it accepts connections."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    process = subprocess.Popen([sys.executable, *command, str(port)], stdout=subprocess.DEVNULL)
-    try:
-        _wait_until_up(port, process)
-        yield port
-    finally:
-        process.terminate()
-        process.wait(30)
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """A gateway that is running: its port on loopback and its process id."""
 
+    port: int
+    pid: int
 
-def _wait_until_up(port: int, process: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + START_LIMIT
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            measure(port, lambda: request("GET", "/openapi.json"), seconds=0.0, connections=1)
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    raise RuntimeError("the server did not start")
+    def megabytes(self) -> float:
+        """Its resident memory."""
+        return float(psutil.Process(self.pid).memory_info().rss) / 2**20
 
 
 def run() -> dict[str, float]:
-    """Measure both servers; rates are answers a second, shares are of the bare route's rate."""
-    with server("-m", "bench.bare") as port:
-        bare_run, bare_status = _loads(port, "")
-    with tempfile.TemporaryDirectory(prefix="acestep-serverless-bench-") as data:
-        serve = ("-m", "acestep_serverless", "serve", "--workers", "0", "--engine", "sketch", "--data-dir", data)
-        with server(*serve, "--port") as port:
-            run, status = _loads(port, "/v2/ace-step")
+    """Measure both databases with few finished jobs; rates are per second, shares are of the bare route's rate."""
     return {
-        "run_per_second": round(run.per_second),
-        "run_p50_ms": round(run.percentile_ms(0.5), 2),
-        "run_p99_ms": round(run.percentile_ms(0.99), 2),
-        "bare_post_per_second": round(bare_run.per_second),
-        "run_share_of_bare_post": round(run.per_second / bare_run.per_second, 3),
-        "status_per_second": round(status.per_second),
-        "status_p99_ms": round(status.percentile_ms(0.99), 2),
-        "bare_get_per_second": round(bare_status.per_second),
-        "status_share_of_bare_get": round(status.per_second / bare_status.per_second, 3),
+        f"{name}_{key}": value
+        for name in DATABASES
+        for stored in STORED
+        for key, value in _figures(name, stored, ROUNDS).items()
     }
 
 
-def _loads(port: int, base: str) -> tuple[Load, Load]:
-    submitted = measure(port, lambda: request("POST", f"{base}/run", JOB), seconds=SECONDS, keep=IDS_KEPT)
-    looks = itertools.cycle([request("GET", f"{base}/status/{json.loads(body)['id']}") for body in submitted.bodies])
-    return submitted, measure(port, lambda: next(looks), seconds=SECONDS)
+def run_full() -> dict[str, float]:
+    """Measure with a million finished jobs as well, and the memory over 100,000 jobs."""
+    found = {
+        f"{name}_{key}": value
+        for name in DATABASES
+        for stored in STORED_FULL
+        for key, value in _figures(name, stored, 3 * ROUNDS).items()
+    }
+    for name, operation in itertools.product(DATABASES, ("run", "status")):
+        few, many = (found[f"{name}_{stored}_stored_{operation}_share_of_bare"] for stored in (10, 1_000_000))
+        found[f"{name}_{operation}_share_kept_with_a_million_stored"] = many / few
+    for name in DATABASES:
+        with gateway(name, 10) as served:
+            found |= {f"{name}_{key}": value for key, value in memory(served, MEMORY_JOBS).items()}
+    return found
+
+
+def _figures(name: str, stored: int, rounds: int) -> dict[str, float]:
+    with gateway(name, stored) as served:
+        figures = round_trips(served.port, ROUND_TRIPS) | crew_rate(served.port, CREW_SECONDS)
+        figures |= shares(served.port, rounds, TURN_SECONDS)
+    return {f"{stored}_stored_{key}": value for key, value in figures.items()}
+
+
+@contextmanager
+def gateway(name: str, stored: int) -> Iterator[Gateway]:
+    """Run a gateway on a new database of this kind (a key of DATABASES) with so many finished jobs."""
+    with tempfile.TemporaryDirectory(prefix="acestep-serverless-bench-") as folder:
+        data_dir = Path(folder, "house")
+        data_dir.mkdir()
+        with DATABASES[name](Path(folder)) as url_of:
+            url = url_of(data_dir)
+            fill(url, stored, int(time.time() * 1000))
+            told = SQLITE if name == "sqlite" else url
+            with process("-m", "bench.bare", str(data_dir), told) as (port, pid):
+                yield Gateway(port, pid)
+
+
+def shares(port: int, rounds: int, seconds: float) -> dict[str, float]:
+    """Ask for each operation and its bare route in turns; the jobs stay in the queue."""
+    submit = request("POST", f"{ENDPOINT_PATH}/run", JOB, CLIENT_KEY)
+    first = measure(port, lambda: submit, seconds=min(seconds, 0.3), keep=IDS_KEPT)
+    looks = itertools.cycle(
+        [request("GET", f"{ENDPOINT_PATH}/status/{json.loads(body)['id']}", key=CLIENT_KEY) for body in first.bodies]
+    )
+    found = _in_turns(
+        port, "run", lambda: submit, request("POST", f"{ENDPOINT_PATH}/bare", JOB, CLIENT_KEY), rounds, seconds
+    )
+    bare_look = request("GET", f"{ENDPOINT_PATH}/bare/{json.loads(first.bodies[0])['id']}", key=CLIENT_KEY)
+    return found | _in_turns(port, "status", lambda: next(looks), bare_look, rounds, seconds)
+
+
+def _in_turns(port: int, name: str, ask: Ask, bare: bytes, rounds: int, seconds: float) -> dict[str, float]:
+    turns = [(measure(port, lambda: bare, seconds=seconds), measure(port, ask, seconds=seconds)) for _ in range(rounds)]
+    median = statistics.median
+    return {
+        f"{name}_share_of_bare": median(real.per_second / plain.per_second for plain, real in turns),
+        f"{name}_per_second": round(median(real.per_second for _, real in turns)),
+        f"bare_{name}_per_second": round(median(plain.per_second for plain, _ in turns)),
+        f"{name}_p50_ms": round(median(real.percentile_ms(0.5) for _, real in turns), 2),
+        f"{name}_p99_ms": round(median(real.percentile_ms(0.99) for _, real in turns), 2),
+    }
+
+
+def round_trips(port: int, count: int) -> dict[str, float]:
+    """Time `/runsync` with one peer that waits for work and answers at once: all of it is overhead."""
+
+    async def measured() -> list[float]:
+        waits = []
+        async with peers(port, 1):
+            line = await Line.to(port)
+            for _ in range(count):
+                asked_at = time.perf_counter()
+                _require_completed(await asyncio.wait_for(line.ask(RUNSYNC), 30))
+                waits.append((time.perf_counter() - asked_at) * 1000)
+            line.close()
+        return sorted(waits[count // 10 :])
+
+    waits = uvloop.run(measured())
+    return {
+        "runsync_overhead_p50_ms": round(waits[len(waits) // 2], 2),
+        "runsync_overhead_p99_ms": round(waits[int(len(waits) * 0.99)], 2),
+    }
+
+
+def crew_rate(port: int, seconds: float) -> dict[str, float]:
+    """Count the jobs that a crew of peers brings to their end each second, submitted by `/runsync`."""
+
+    async def measured() -> float:
+        began = time.perf_counter()
+        async with peers(port, CREW):
+            counts = await asyncio.gather(*(_ask_until(port, began + seconds) for _ in range(CLIENTS)))
+            return sum(counts) / (time.perf_counter() - began)
+
+    return {"jobs_per_second": round(uvloop.run(measured()))}
+
+
+async def _ask_until(port: int, until: float) -> int:
+    line, count = await Line.to(port), 0
+    while time.perf_counter() < until:
+        _require_completed(await asyncio.wait_for(line.ask(RUNSYNC), 30))
+        count += 1
+    line.close()
+    return count
+
+
+def _require_completed(answer: bytes) -> None:
+    status = json.loads(answer)["status"]
+    if status != "COMPLETED":
+        raise RuntimeError(f"a job of the benchmark ended {status}")
+
+
+def memory(served: Gateway, jobs: int) -> dict[str, float]:
+    """Bring so many jobs to their end; tells the gateway's memory after a tenth of them and after all."""
+
+    async def some(share: int) -> None:
+        async def client() -> None:
+            line = await Line.to(served.port)
+            for _ in range(share // CLIENTS):
+                _require_completed(await asyncio.wait_for(line.ask(RUNSYNC), 30))
+            line.close()
+
+        async with peers(served.port, CREW):
+            await asyncio.gather(*(client() for _ in range(CLIENTS)))
+
+    uvloop.run(some(jobs // 10))
+    early = served.megabytes()
+    uvloop.run(some(jobs - jobs // 10))
+    return {f"memory_mb_after_{jobs // 10}_jobs": early, f"memory_mb_after_{jobs}_jobs": served.megabytes()}

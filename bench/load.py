@@ -13,13 +13,14 @@ import uvloop
 LONGEST_ANSWER = 1 << 20
 
 
-def request(method: str, path: str, body: bytes = b"") -> bytes:
-    """Spell a request for a server on this machine."""
+def request(method: str, path: str, body: bytes = b"", key: str = "") -> bytes:
+    """Spell a request for a server on this machine, with a key if there is one."""
     lines = (
         f"{method} {path} HTTP/1.1",
         "Host: 127.0.0.1",
         "Content-Type: application/json",
         f"Content-Length: {len(body)}",
+        *([f"Authorization: Bearer {key}"] if key else []),
     )
     return "\r\n".join([*lines, "", ""]).encode() + body
 

@@ -27,12 +27,28 @@ def test_an_unknown_name_is_told_which_there_are() -> None:
     assert "gateway" in done.stderr
 
 
+def test_the_gateways_benchmark_measures_a_real_gateway_for_a_moment() -> None:
+    code = (
+        "import json\nfrom bench.bench_gateway import gateway, crew_rate, round_trips, shares\n"
+        "with gateway('sqlite', 10) as served:\n"
+        "    found = round_trips(served.port, 10) | crew_rate(served.port, 0.1) | shares(served.port, 1, 0.1)\n"
+        "print(json.dumps(found))"
+    )
+    done = _bench("-c", code)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert {"run_share_of_bare", "status_share_of_bare", "jobs_per_second", "runsync_overhead_p99_ms"} <= set(found)
+    assert all(value > 0 for value in found.values())
+
+
 def test_the_load_counts_a_servers_answers_and_refuses_errors() -> None:
     code = (
-        "import json\nfrom bench.load import measure, request\nfrom bench.bench_gateway import JOB, server\n"
-        "with server('-m', 'bench.bare') as port:\n"
-        "    load = measure(port, lambda: request('POST', '/run', JOB), seconds=0.2, connections=4, keep=2)\n"
-        "    try:\n        measure(port, lambda: request('GET', '/nowhere'), seconds=0.2)\n"
+        "import json\nfrom bench.bare import CLIENT_KEY\nfrom bench.bench_gateway import JOB, gateway\n"
+        "from bench.load import measure, request\nfrom bench.peer import ENDPOINT_PATH\n"
+        "asked = request('POST', f'{ENDPOINT_PATH}/bare', JOB, CLIENT_KEY)\n"
+        "with gateway('sqlite', 0) as served:\n"
+        "    load = measure(served.port, lambda: asked, seconds=0.2, connections=4, keep=2)\n"
+        "    try:\n        measure(served.port, lambda: request('GET', '/nowhere'), seconds=0.2)\n"
         "    except RuntimeError as error:\n        refused = str(error)\n"
         "print(json.dumps([load.answers, len(load.waits_ms), [json.loads(body) for body in load.bodies], refused]))"
     )

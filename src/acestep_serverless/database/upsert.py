@@ -29,6 +29,40 @@ def insert_once(connection: sa.Connection, table: sa.Table, rows: Sequence[Mappi
     return first
 
 
+ROWS_AT_ONCE = (64, 32, 16, 8, 4, 2, 1)
+"""Rows of one statement of `insert_new`: few different statements, so that the drivers keep them prepared."""
+
+
+@lru_cache(maxsize=256)
+def _many(table: sa.Table, columns: tuple[str, ...], key: str, rows: int, dialect: str) -> tuple[str, tuple[Any, ...]]:
+    # The driver's own words: compiling and processing each row by SQLAlchemy took 0.1 ms a job, half of a submit.
+    defaults = {
+        column.name: column.default.arg
+        for column in table.columns
+        if column.name not in columns and isinstance(column.default, sa.ColumnDefault) and column.default.is_scalar
+    }
+    mark = "%s" if dialect == "postgresql" else "?"
+    values = f"({', '.join([mark] * (len(columns) + len(defaults)))})"
+    names = ", ".join((*columns, *defaults))
+    words = ("INSERT INTO", table.name, f"({names})", "VALUES", ", ".join([values] * rows), "ON CONFLICT", f"({key})")
+    return " ".join((*words, "DO NOTHING")), tuple(defaults.values())
+
+
+def insert_new(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]], key: str) -> None:
+    """Insert those of these rows, in their order, whose unique `key` is not there yet; all have the same columns.
+
+    Values go to the driver as they are.
+    """
+    start = 0
+    for size in ROWS_AT_ONCE:
+        while len(rows) - start >= size:
+            chunk = rows[start : start + size]
+            start += size
+            text, defaults = _many(table, tuple(chunk[0]), key, size, connection.dialect.name)
+            values = tuple(value for row in chunk for value in (*row.values(), *defaults))
+            connection.exec_driver_sql(text, values)
+
+
 def upsert(
     connection: sa.Connection,
     table: sa.Table,

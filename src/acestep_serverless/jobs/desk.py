@@ -16,6 +16,7 @@ from acestep_serverless.contract.job import FINAL_STATES, JobRequest, JobState, 
 from acestep_serverless.contract.worker_protocol import JobResult, job_for_worker
 from acestep_serverless.database.database import Database
 from acestep_serverless.database.tables import JOBS, OUTBOX, WORKERS
+from acestep_serverless.database.together import Together
 from acestep_serverless.errors import Conflict, NotFound
 from acestep_serverless.jobs import looks, stops, store
 from acestep_serverless.jobs.states import DEATHS_ALLOWED, LOSSES_ALLOWED
@@ -52,6 +53,7 @@ class JobDesk:
         watch: Callable[[store.Moved], None] = watch_nothing,
     ) -> None:
         self._database, self._clock, self.rules, self._watch = database, clock, rules, watch
+        self._arrivals = Together(self._insert)
 
     def new_row(self, endpoint_id: str, job_id: str, request: JobRequest, execution_timeout_ms: int) -> dict[str, Any]:
         """Give the row of a job that is submitted now. The request's own timeout goes before the endpoint's."""
@@ -72,8 +74,12 @@ class JobDesk:
     async def submit(self, endpoint_id: str, job_id: str, request: JobRequest, execution_timeout_ms: int) -> None:
         """Put a job in the queue; durable when this returns."""
         row = self.new_row(endpoint_id, job_id, request, execution_timeout_ms)
-        await self._database.write(lambda connection: store.insert(connection, row, request))
+        await self._arrivals.ask((row, request))
         self.ring_for_work(endpoint_id)
+
+    async def _insert(self, jobs: Sequence[tuple[dict[str, Any], JobRequest]]) -> list[None]:
+        await self._database.write(lambda connection: store.insert_jobs(connection, jobs))
+        return [None] * len(jobs)
 
     def ring_for_work(self, endpoint_id: str) -> None:
         """Wake the workers that ask an endpoint for work."""

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from acestep_serverless.contract.job import FINAL_STATES, JobRequest, JobState
 from acestep_serverless.contract.worker_protocol import dump
 from acestep_serverless.database.tables import BATCHES, JOB_BODIES, JOB_EVENTS, JOBS, OUTBOX, STREAM_CHUNKS, WORKERS
-from acestep_serverless.database.upsert import insert_once
+from acestep_serverless.database.upsert import insert_new
 from acestep_serverless.jobs import stops, tallies
 from acestep_serverless.jobs.states import MOVES
 
@@ -32,7 +32,7 @@ _INDEX_OF: dict[tuple[JobState, ...], Condition] = {
     (JobState.IN_PROGRESS,): IS_HELD,
 }
 # Built once: putting such a statement together for each call takes longer than SQLite takes to answer it.
-_INSERT_BODY, _INSERT_EVENT = JOB_BODIES.insert(), JOB_EVENTS.insert()
+_INSERT_EVENT = JOB_EVENTS.insert()
 _FORGET_CHUNKS = STREAM_CHUNKS.delete().where(STREAM_CHUNKS.c.job_id == sa.bindparam("job"))
 _BODY = sa.select(JOB_BODIES.c.job_id, JOB_BODIES.c.input, JOB_BODIES.c.passed_on)
 
@@ -55,21 +55,14 @@ class Moved:
 _RETURNED = [JOBS.c[name] for name in Moved.__slots__]
 
 
-def insert(connection: sa.Connection, row: dict[str, Any], request: JobRequest) -> None:
-    """Write a new job with its body; a job of this id that is there already stays as it is."""
-    insert_jobs(connection, [(row, request)])
-
-
 def insert_jobs(connection: sa.Connection, jobs: Sequence[tuple[dict[str, Any], JobRequest]]) -> None:
-    """Write new jobs with their bodies, in this order."""
-    rows = [{**row, "state": JobState.IN_QUEUE.value} for row, _ in jobs]
-    if not insert_once(connection, JOBS, rows, "id"):
-        return
+    """Write new jobs with their bodies, in this order; a job of an id that is there already stays as it is."""
+    insert_new(connection, JOBS, [{**row, "state": JobState.IN_QUEUE.value} for row, _ in jobs], "id")
     bodies = [
         {"job_id": row["id"], "input": dump(request.input), "passed_on": dump(dict(request.passed_on))}
         for row, request in jobs
     ]
-    connection.execute(_INSERT_BODY, bodies)
+    insert_new(connection, JOB_BODIES, bodies, "job_id")
 
 
 def move(connection: sa.Connection, name: str, at: int, *where: Condition, **values: Any) -> list[Moved]:
