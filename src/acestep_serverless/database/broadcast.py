@@ -58,13 +58,16 @@ class Broadcast:
         self._out.put(topics)
 
     def _keep_going(self, work: Callable[[sa.Connection], None]) -> None:
-        while not self._closed.is_set():
+        """Work until the end, and at least once: what is rung right before it is still to be sent."""
+        while True:
             try:
                 with self._engine.connect() as connection:
                     work(connection)
             except Exception as error:  # However it was lost, it is opened again.
                 LOG.warning("bells are out of touch with other gateways", reason=type(error).__name__)
                 self._closed.wait(AGAIN_AFTER)
+            if self._closed.is_set():
+                return
 
     def _send(self, connection: sa.Connection) -> None:
         """Send until the end is told; what was rung before that still goes out."""
