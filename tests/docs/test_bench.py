@@ -55,6 +55,6 @@ def test_the_load_counts_a_servers_answers_and_refuses_errors() -> None:
     done = _bench("-c", code)
     assert done.returncode == 0, done.stderr
     answers, waits, bodies, refused = json.loads(done.stdout)
-    assert answers == waits > 4
+    assert answers == waits >= 4
     assert [body["status"] for body in bodies] == ["IN_QUEUE", "IN_QUEUE"]
     assert "404" in refused
