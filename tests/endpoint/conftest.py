@@ -27,6 +27,8 @@ def hire(house: House) -> Iterator[Callable[..., SdkWorker]]:
         return hired[-1].has_polled() if polls else hired[-1]
 
     yield start
-    house.post("purge-queue")
-    for worker in hired:
-        worker.close()
+    try:
+        house.post("purge-queue")
+    finally:
+        for worker in hired:
+            worker.close()
