@@ -17,10 +17,12 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+import typer
 
 from acestep_serverless.access.keys import digest
 from acestep_serverless.assembly.office import DATABASE_FILE, Office, in_office
 from acestep_serverless.cli import main
+from acestep_serverless.cli.program import PROGRAM
 from acestep_serverless.cli.words import length, moment, printable
 from acestep_serverless.contract.job import JobRequest
 from acestep_serverless.contract.worker_protocol import JobResult
@@ -381,3 +383,23 @@ def test_moments_are_in_utc_with_their_distance_and_texts_are_harmless() -> None
     assert moment(0, 2_000) == "1970-01-01 00:00:00 UTC (2.0 s ago)"
     assert moment(86_400_000, 0) == "1970-01-02 00:00:00 UTC (in 1.0 d)"
     assert printable("a\tb\x9bc\u202ed é 歌") == "a\ufffdb\ufffdc\ufffdd é 歌"
+
+
+def below(command: object) -> dict[str, typer.core.TyperCommand]:
+    """The commands of a group by name."""
+    assert isinstance(command, typer.core.TyperGroup)
+    return dict(command.commands)
+
+
+def test_the_page_of_the_commands_names_each_of_them_and_its_flags() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "commands.md").read_text("utf-8")
+    named = {row[1]: row[2] for row in re.finditer(r"^\| `(\w+ \w+)[^`]*` \| (.*) \|$", page, re.MULTILINE)}
+    commands = below(typer.main.get_command(PROGRAM))
+    groups = {name: below(commands[name]) for name in ("jobs", "workers", "endpoints", "keys")}
+    assert set(named) == {f"{group} {name}" for group, found in groups.items() for name in found}
+    for group, found in groups.items():
+        for name, command in found.items():
+            flags = {flag for option in command.params for flag in option.opts if flag.startswith("--")}
+            assert {"--data-dir", "--json"} <= flags
+            for flag in flags - {"--data-dir", "--json", "--help"}:
+                assert f"`{flag}" in named[f"{group} {name}"], f"{group} {name} {flag}"
