@@ -37,7 +37,7 @@ queries = st.binary(max_size=60) | st.tuples(
 routes = st.sampled_from(
     [
         *("run", "runsync", "status/{}", "cancel/{}", "purge-queue", "health", "workers", "workers/{}/drain"),
-        *("job-done/w1/{}", "audio", "artifacts/w1/{}/0.mp3", "ping/{}", "{}"),
+        *("job-done/w1/{}", "audio", "artifacts/w1/{}/0.mp3", "ping/{}", "openai/v1/{}", "{}"),
     ]
 )
 
