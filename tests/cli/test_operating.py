@@ -3,110 +3,21 @@
 `tests/endpoint/test_operating_a_gateway.py` has the same commands beside a running gateway.
 """
 
-import asyncio
 import io
 import json
-import os
 import re
-import stat
 import sys
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
-import typer
+from program_here import Program, do, hire, ids, submit, take
 
-from acestep_serverless.access.keys import digest
-from acestep_serverless.assembly.office import DATABASE_FILE, Office, in_office
-from acestep_serverless.cli import main
-from acestep_serverless.cli.program import PROGRAM
+from acestep_serverless.assembly.office import DATABASE_FILE, Office
 from acestep_serverless.cli.words import length, moment, printable
-from acestep_serverless.contract.job import JobRequest
 from acestep_serverless.contract.worker_protocol import JobResult
 from acestep_serverless.database.migrate import KNOWN
-from acestep_serverless.database.tables import API_KEYS, ARTIFACTS, WORKERS
-from acestep_serverless.settings import PREFIX, Settings
-
-
-@dataclass
-class Said:
-    """What a command printed, and its exit code."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        assert self.code == 0, self.err
-        (line,) = self.out.splitlines()
-        return json.loads(line)
-
-
-Program = Callable[..., Said]
-
-
-@pytest.fixture
-def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Program:
-    """Run the program in an empty folder, without settings from outside."""
-    for name in [name for name in os.environ if name.startswith(PREFIX)]:
-        monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-
-    def run(*words: str) -> Said:
-        monkeypatch.setattr(sys, "argv", ["acestep-serverless", *words])
-        try:
-            main()
-            code: object = 0
-        except SystemExit as ended:
-            code = ended.code or 0
-        out, err = capsys.readouterr()
-        # A text is what the interpreter prints on standard error before it ends with 1.
-        return Said(code, out, err) if isinstance(code, int) else Said(1, out, f"{err}{code}\n")
-
-    return run
-
-
-def do(work: Callable[[Office], Awaitable[Any]]) -> Any:
-    """Do something to the database of this folder's settings, which is made if need be."""
-    return asyncio.run(in_office(Settings.load(), work, may_make=True))
-
-
-def submit(*job_ids: str, endpoint_id: str = "ace-step") -> None:
-    async def work(office: Office) -> None:
-        for job_id in job_ids:
-            await office.desk.submit(endpoint_id, job_id, JobRequest({"n": 1}), 600_000)
-
-    do(work)
-
-
-def hire(worker_id: str = "w1", endpoint_id: str = "ace-step", *, polls: bool = True) -> None:
-    async def work(office: Office) -> None:
-        await office.workers.enrol(endpoint_id, worker_id, fleet_id=None)
-        if polls:
-            await office.workers.polls(worker_id, 1)
-
-    do(work)
-
-
-def take(worker_id: str = "w1", endpoint_id: str = "ace-step", result: JobResult | None = None) -> str:
-    """Let a worker take the next job and, if a result is given, finish it."""
-
-    async def work(office: Office) -> str:
-        texts = await office.desk.take(endpoint_id, worker_id)
-        assert texts
-        job_id: str = json.loads(texts[0])["id"]
-        assert result is None or await office.desk.finish(worker_id, job_id, result)
-        return job_id
-
-    return str(do(work))
-
-
-def ids(listed: Any) -> list[str]:
-    return [row["id"] for row in listed]
+from acestep_serverless.database.tables import ARTIFACTS, WORKERS
 
 
 @pytest.mark.parametrize(
@@ -326,51 +237,6 @@ def test_endpoints_are_those_of_the_settings_and_of_the_rows_with_their_counts(
     assert re.search(r"^ace-step\s+1\s+\d.*1 running", program("endpoints", "list").out, re.MULTILINE)
 
 
-def test_a_keys_secret_is_printed_once_alone_and_kept_as_a_digest(program: Program, tmp_path: Path) -> None:
-    made = program("keys", "create", "--name", "alice's laptop")
-    (secret,) = made.out.splitlines()
-    assert re.fullmatch(r"acs_[A-Za-z0-9_-]{43}", secret)
-    assert secret not in made.err
-    file = tmp_path / "data" / DATABASE_FILE
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
-    assert secret.encode() not in b"".join(path.read_bytes() for path in file.parent.iterdir())
-    digests = do(
-        lambda office: office.database.read(
-            lambda connection: list(connection.execute(sa.select(API_KEYS.c.digest)).scalars())
-        )
-    )
-    assert digests == [digest(secret)]
-    for said in (program("keys", "list"), program("keys", "list", "--json")):
-        assert "alice's laptop" in said.out
-        assert secret not in said.out
-        assert digests[0] not in said.out
-
-
-def test_keys_are_scoped_listed_and_revoked_once(program: Program, tmp_path: Path) -> None:
-    (tmp_path / "acestep-serverless.toml").write_text("[endpoints.drafts]\nworkers = 0\n")
-    first = program("keys", "create", "--name", "one", "--json").json
-    second = program("keys", "create", "--name", "two", "--endpoint", "drafts", "--endpoint", "drafts", "--json").json
-    assert (first["endpoints"], second["endpoints"]) == (["*"], ["drafts"])
-    assert first["key"] != second["key"]
-    assert program("keys", "revoke", first["id"]).code == 0
-    listed = program("keys", "list", "--json").json
-    assert ids(listed) == [first["id"], second["id"]]
-    assert [set(key) for key in listed] == [{"id", "name", "endpoints", "createdAt", "revokedAt"}] * 2
-    assert listed[0]["revokedAt"] >= listed[0]["createdAt"]
-    assert listed[1]["revokedAt"] is None
-    for key_id in (first["id"], "key-nobody"):
-        said = program("keys", "revoke", key_id)
-        assert (said.code, f"there is no key '{key_id}' that still holds" in said.err) == (1, True)
-
-
-@pytest.mark.parametrize("name", ["", "   ", "x" * 101, "two\nlines", "\x1b[31mred"])
-def test_a_name_that_cannot_be_shown_is_refused(program: Program, name: str) -> None:
-    said = program("keys", "create", f"--name={name}")
-    assert (said.code, said.out) == (1, "")
-    assert "--name: must be 1 to 100 characters that can be printed" in said.err
-
-
 @pytest.mark.parametrize(
     ("milliseconds", "said"),
     [(None, None), (0, "0 ms"), (999, "999 ms"), (1_000, "1.0 s"), (90_000, "1.5 min"), (5_400_000, "1.5 h")],
@@ -383,23 +249,3 @@ def test_moments_are_in_utc_with_their_distance_and_texts_are_harmless() -> None
     assert moment(0, 2_000) == "1970-01-01 00:00:00 UTC (2.0 s ago)"
     assert moment(86_400_000, 0) == "1970-01-02 00:00:00 UTC (in 1.0 d)"
     assert printable("a\tb\x9bc\u202ed é 歌") == "a\ufffdb\ufffdc\ufffdd é 歌"
-
-
-def below(command: object) -> dict[str, typer.core.TyperCommand]:
-    """The commands of a group by name."""
-    assert isinstance(command, typer.core.TyperGroup)
-    return dict(command.commands)
-
-
-def test_the_page_of_the_commands_names_each_of_them_and_its_flags() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "commands.md").read_text("utf-8")
-    named = {row[1]: row[2] for row in re.finditer(r"^\| `(\w+ \w+)[^`]*` \| (.*) \|$", page, re.MULTILINE)}
-    commands = below(typer.main.get_command(PROGRAM))
-    groups = {name: below(commands[name]) for name in ("jobs", "workers", "endpoints", "keys")}
-    assert set(named) == {f"{group} {name}" for group, found in groups.items() for name in found}
-    for group, found in groups.items():
-        for name, command in found.items():
-            flags = {flag for option in command.params for flag in option.opts if flag.startswith("--")}
-            assert {"--data-dir", "--json"} <= flags
-            for flag in flags - {"--data-dir", "--json", "--help"}:
-                assert f"`{flag}" in named[f"{group} {name}"], f"{group} {name} {flag}"
