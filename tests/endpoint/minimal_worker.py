@@ -71,6 +71,10 @@ class MinimalWorker:
     async def _enrol(self) -> float:
         headers = {"Authorization": f"Bearer {self._key}"}
         answer = await insist(self.http, "POST", "/v2/ace-step/workers", json={"worker_id": self.id}, headers=headers)
+        if (
+            answer.status_code == 409
+        ):  # The first answer was lost on its way: an id without a token is good for nothing.
+            raise Died
         assert answer.status_code == 200, answer.text
         self._token = answer.json()["token"]
         return answer.json()["heartbeat_ms"] / 1000
