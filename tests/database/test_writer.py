@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from acestep_serverless.database.database import Database
 from acestep_serverless.database.engine import open_engine, sqlite_url
 from acestep_serverless.database.writer import GROUP_LIMIT, Writer
+from acestep_serverless.errors import Unavailable
 
 NOTES = sa.Table("notes", sa.MetaData(), sa.Column("text", sa.Text, primary_key=True))
 
@@ -148,7 +149,7 @@ async def test_the_work_of_an_asker_who_left_is_committed_all_the_same(tmp_path)
     gate.open.set()
     await database.write(note("stayed"))
     query = sa.select(NOTES.c.text)
-    assert set(database.read(lambda connection: connection.execute(query).scalars().all())) == {"left", "stayed"}
+    assert set(await database.read(lambda connection: connection.execute(query).scalars().all())) == {"left", "stayed"}
     database.close()
 
 
@@ -168,7 +169,7 @@ def test_what_comes_after_stop_is_refused_instead_of_waiting_for_ever(engine):
     writer.start()
     writer.stop()
     late = writer.submit(note("late"))
-    with pytest.raises(RuntimeError, match="closed"):
+    with pytest.raises(Unavailable, match="ending"):
         late.result(1)
 
 

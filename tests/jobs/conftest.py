@@ -1,14 +1,13 @@
 """The fixture of the jobs' tests: an office with a desk."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from jobs_house import Office, open_office
 
 
 @pytest.fixture
-async def office(tmp_path: Path) -> AsyncIterator[Office]:
-    """A desk over an empty database."""
-    async with open_office(tmp_path) as office:
+async def office(database_url: str) -> AsyncIterator[Office]:
+    """A desk over an empty database of each kind."""
+    async with open_office(database_url) as office:
         yield office

@@ -1,9 +1,8 @@
-"""A desk over a real database in a file, with a clock that can be moved; no HTTP."""
+"""A desk over a real database, with a clock that can be moved; no HTTP."""
 
 import contextlib
 import time
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,8 +11,7 @@ from acestep_serverless.clock import Clock
 from acestep_serverless.contract.job import JobRequest
 from acestep_serverless.contract.worker_protocol import JobResult
 from acestep_serverless.database.database import Database
-from acestep_serverless.database.engine import sqlite_url
-from acestep_serverless.database.tables import JOB_EVENTS, JOBS
+from acestep_serverless.database.tables import JOB_EVENTS, JOBS, WORKERS
 from acestep_serverless.jobs.desk import DeskRules, JobDesk
 from acestep_serverless.jobs.sweeper import Sweeper, SweepReport
 from acestep_serverless.registry.workers import WorkerRegistry
@@ -39,7 +37,7 @@ class Office:
 
     def restart(self) -> None:
         """Let a new process's sweeper begin now."""
-        self.sweeper = Sweeper(self.desk, self.database, self.clock, started_at=self.now, retention_ms=WEEK_MS)
+        self.sweeper = Sweeper(self.desk, self.database, self.clock, started_at=self.now)
 
     async def submit(self, job_id: str, timeout_ms: int = 600_000, **request: Any) -> str:
         await self.desk.submit(ENDPOINT, job_id, JobRequest({"n": 1}, **request), timeout_ms)
@@ -47,7 +45,12 @@ class Office:
 
     async def hire(self, *worker_ids: str) -> None:
         for worker_id in worker_ids:
-            await self.workers.enrol(ENDPOINT, worker_id, from_fleet=False)
+            await self.workers.enrol(ENDPOINT, worker_id, fleet_id=None)
+
+    async def revive(self, *worker_ids: str) -> None:
+        """Let workers that have ended be there again, which spares a test new names."""
+        statement = WORKERS.update().where(WORKERS.c.id.in_(worker_ids)).values(state="ACTIVE")
+        await self.database.write(lambda connection: connection.execute(statement))
 
     async def pass_time(self, seconds: float, beats: dict[str, list[str]] | None = None) -> list[SweepReport]:
         """Let time pass second by second, with a sweep each second, and heartbeats as given every four."""
@@ -59,22 +62,22 @@ class Office:
             reports.append(await self.sweeper.run_once())
         return reports
 
-    def row(self, job_id: str) -> Any:
+    async def row(self, job_id: str) -> Any:
         query = sa.select(JOBS).where(JOBS.c.id == job_id)
-        return self.database.read(lambda connection: connection.execute(query).one())
+        return await self.database.read(lambda connection: connection.execute(query).one())
 
-    def state(self, job_id: str) -> str:
-        return str(self.row(job_id).state)
+    async def state(self, job_id: str) -> str:
+        return str((await self.row(job_id)).state)
 
-    def history(self, job_id: str) -> list[str]:
+    async def history(self, job_id: str) -> list[str]:
         query = sa.select(JOB_EVENTS.c.move).where(JOB_EVENTS.c.job_id == job_id).order_by(JOB_EVENTS.c.number)
-        return self.database.read(lambda connection: list(connection.execute(query).scalars()))
+        return await self.database.read(lambda connection: list(connection.execute(query).scalars()))
 
 
 @contextlib.asynccontextmanager
-async def open_office(folder: Path) -> AsyncIterator[Office]:
-    """Open a desk over a database file in `folder`."""
-    database = Database(sqlite_url(folder / "jobs.sqlite3"))
+async def open_office(url: str) -> AsyncIterator[Office]:
+    """Open a desk over the database at a URL."""
+    database = Database(url)
     database.open()
     try:
         yield Office(database)

@@ -13,11 +13,11 @@ async def test_a_silent_worker_loses_its_job_after_its_lease_and_not_before(offi
     await office.pass_time(10)
     await office.desk.take(ENDPOINT, "w1")
     await office.pass_time(30)
-    assert office.state(job_id) == "IN_PROGRESS"
+    assert await office.state(job_id) == "IN_PROGRESS"
     await office.pass_time(1)
-    assert office.state(job_id) == "IN_QUEUE"
-    assert office.history(job_id) == ["submit", "take", "bury"]
-    assert office.row(job_id).deaths == 1
+    assert await office.state(job_id) == "IN_QUEUE"
+    assert await office.history(job_id) == ["take", "bury"]
+    assert (await office.row(job_id)).deaths == 1
 
 
 async def test_heartbeats_and_progress_keep_a_lease(office):
@@ -28,7 +28,7 @@ async def test_heartbeats_and_progress_keep_a_lease(office):
     for _ in range(10):
         await office.pass_time(8, {"w1": [beating]})
         await office.desk.progress("w2", reporting, "1")
-    assert (office.state(beating), office.state(reporting)) == ("IN_PROGRESS", "IN_PROGRESS")
+    assert (await office.state(beating), await office.state(reporting)) == ("IN_PROGRESS", "IN_PROGRESS")
 
 
 async def test_another_workers_heartbeat_keeps_nothing(office):
@@ -36,7 +36,7 @@ async def test_another_workers_heartbeat_keeps_nothing(office):
     job_id = await office.submit("j")
     await office.desk.take(ENDPOINT, "w1")
     await office.pass_time(32, {"w2": [job_id]})
-    assert office.history(job_id)[-1] == "bury"
+    assert (await office.history(job_id))[-1] == "bury"
 
 
 async def test_a_worker_that_comes_back_before_the_sweep_keeps_its_job(office):
@@ -46,7 +46,7 @@ async def test_a_worker_that_comes_back_before_the_sweep_keeps_its_job(office):
     office.now += 40_000
     await office.desk.heartbeat("w1", [job_id])
     await office.pass_time(20)
-    assert office.state(job_id) == "IN_PROGRESS"
+    assert await office.state(job_id) == "IN_PROGRESS"
 
 
 async def test_a_job_left_out_of_two_heartbeats_waits_again_and_after_three_losses_fails(office):
@@ -55,12 +55,12 @@ async def test_a_job_left_out_of_two_heartbeats_waits_again_and_after_three_loss
     for loss in range(1, 4):
         await office.desk.take(ENDPOINT, "w1")
         await office.pass_time(8, {"w1": []})
-        assert office.state(job_id) == "IN_PROGRESS", "one heartbeat is too young to count, one is missed"
+        assert await office.state(job_id) == "IN_PROGRESS", "one heartbeat is too young to count, one is missed"
         await office.pass_time(4, {"w1": []})
-        assert office.row(job_id).losses == loss
-    assert office.state(job_id) == "FAILED"
-    assert "3 times without delivering a result" in office.row(job_id).error
-    assert office.history(job_id) == ["submit", *["take", "lose"] * 2, "take", "lose_for_good"]
+        assert (await office.row(job_id)).losses == loss
+    assert await office.state(job_id) == "FAILED"
+    assert "3 times without delivering a result" in (await office.row(job_id)).error
+    assert await office.history(job_id) == [*["take", "lose"] * 2, "take", "lose_for_good"]
 
 
 async def test_a_heartbeat_missed_once_is_forgiven_by_the_next_that_lists_the_job(office):
@@ -71,8 +71,8 @@ async def test_a_heartbeat_missed_once_is_forgiven_by_the_next_that_lists_the_jo
     for _ in range(5):
         await office.pass_time(4, {"w1": []})
         await office.pass_time(4, {"w1": [job_id]})
-    assert office.state(job_id) == "IN_PROGRESS"
-    assert office.row(job_id).losses == 0
+    assert await office.state(job_id) == "IN_PROGRESS"
+    assert (await office.row(job_id)).losses == 0
 
 
 async def test_heartbeats_that_set_out_before_a_take_do_not_count_against_it(office):
@@ -81,20 +81,21 @@ async def test_heartbeats_that_set_out_before_a_take_do_not_count_against_it(off
     await office.desk.take(ENDPOINT, "w1")
     for _ in range(5):
         await office.desk.heartbeat("w1", [])
-    assert office.state(job_id) == "IN_PROGRESS"
+    assert await office.state(job_id) == "IN_PROGRESS"
 
 
 async def test_three_deaths_fail_a_job_with_a_reason_and_ends_that_we_made_do_not_count(office):
     await office.hire("w1")
     job_id = await office.submit("j")
     for died in (False, True, False, False, True, False, True):
-        assert office.state(job_id) == "IN_QUEUE"
+        assert await office.state(job_id) == "IN_QUEUE"
+        await office.revive("w1")
         await office.desk.take(ENDPOINT, "w1")
         assert await office.desk.worker_ended("w1", died=died) == 1
-    assert office.state(job_id) == "FAILED"
-    assert "died 3 times" in office.row(job_id).error
-    assert office.row(job_id).deaths == 3
-    assert office.history(job_id)[-1] == "give_up"
+    assert await office.state(job_id) == "FAILED"
+    assert "died 3 times" in (await office.row(job_id)).error
+    assert (await office.row(job_id)).deaths == 3
+    assert (await office.history(job_id))[-1] == "give_up"
 
 
 async def test_an_end_told_twice_counts_once(office):
@@ -102,19 +103,19 @@ async def test_an_end_told_twice_counts_once(office):
     job_id = await office.submit("j")
     await office.desk.take(ENDPOINT, "w1")
     assert [await office.desk.worker_ended("w1", died=True) for _ in range(3)] == [1, 0, 0]
-    assert office.row(job_id).deaths == 1
+    assert (await office.row(job_id)).deaths == 1
 
 
 async def test_a_job_that_runs_too_long_is_timed_out_and_its_worker_told(office):
     await office.hire("w1")
     job_id = await office.submit("j", timeout_ms=60_000)
     await office.pass_time(100)
-    assert office.state(job_id) == "IN_QUEUE", "waiting is not running"
+    assert await office.state(job_id) == "IN_QUEUE", "waiting is not running"
     await office.desk.take(ENDPOINT, "w1")
     await office.pass_time(60, {"w1": [job_id]})
-    assert office.state(job_id) == "IN_PROGRESS"
+    assert await office.state(job_id) == "IN_PROGRESS"
     await office.pass_time(1)
-    view = office.desk.view(ENDPOINT, job_id)
+    view = await office.desk.view(ENDPOINT, job_id)
     assert (view.state, view.error) == ("TIMED_OUT", "the job ran longer than its executionTimeout of 60000 ms")
     assert await office.desk.stops("w1") == [job_id]
     assert not await office.desk.finish("w1", job_id, DONE)
@@ -124,10 +125,11 @@ async def test_the_execution_timeout_begins_anew_with_every_delivery(office):
     await office.hire("w1")
     job_id = await office.submit("j", timeout_ms=60_000)
     for _ in range(3):
+        await office.revive("w1")
         await office.desk.take(ENDPOINT, "w1")
         await office.pass_time(50, {"w1": [job_id]})
         await office.desk.worker_ended("w1", died=False)
-    assert office.state(job_id) == "IN_QUEUE"
+    assert await office.state(job_id) == "IN_QUEUE"
 
 
 @pytest.mark.parametrize("taken", [False, True])
@@ -137,10 +139,10 @@ async def test_the_ttl_ends_a_job_waiting_or_running(office, taken):
     if taken:
         await office.desk.take(ENDPOINT, "w1")
     await office.pass_time(20)
-    assert office.state(job_id) == ("IN_PROGRESS" if taken else "IN_QUEUE")
+    assert await office.state(job_id) == ("IN_PROGRESS" if taken else "IN_QUEUE")
     await office.pass_time(1)
-    assert office.state(job_id) == "TIMED_OUT"
-    assert ("before it ended" if taken else "before a worker took it") in office.row(job_id).error
+    assert await office.state(job_id) == "TIMED_OUT"
+    assert ("before it ended" if taken else "before a worker took it") in (await office.row(job_id)).error
 
 
 async def test_after_a_restart_of_the_core_silence_is_forgiven_for_two_heartbeats(office):
@@ -150,9 +152,9 @@ async def test_after_a_restart_of_the_core_silence_is_forgiven_for_two_heartbeat
     office.now += 200_000
     office.restart()
     await office.pass_time(7)
-    assert office.state(job_id) == "IN_PROGRESS", "its worker had no chance to speak"
+    assert await office.state(job_id) == "IN_PROGRESS", "its worker had no chance to speak"
     await office.pass_time(2)
-    assert office.history(job_id) == ["submit", "take", "bury"]
+    assert await office.history(job_id) == ["take", "bury"]
 
 
 async def test_after_the_machine_has_slept_nobody_is_buried_before_he_could_speak(office):
@@ -164,7 +166,7 @@ async def test_after_the_machine_has_slept_nobody_is_buried_before_he_could_spea
     office.now += 300_000
     await office.sweeper.run_once()
     await office.pass_time(20, {"w1": [job_id]})
-    assert office.history(job_id) == ["submit", "take"]
+    assert await office.history(job_id) == ["take"]
 
 
 async def test_a_sleeping_machine_does_not_excuse_a_dead_worker_for_ever(office):
@@ -173,7 +175,7 @@ async def test_a_sleeping_machine_does_not_excuse_a_dead_worker_for_ever(office)
     await office.desk.take(ENDPOINT, "w1")
     office.now += 300_000
     await office.pass_time(10)
-    assert office.history(job_id)[-1] == "bury"
+    assert (await office.history(job_id))[-1] == "bury"
 
 
 async def test_final_jobs_are_named_when_their_retention_is_over_and_only_they(office):
@@ -197,7 +199,7 @@ async def test_what_the_sweeper_moves_wakes_those_who_wait(office):
         office.database.wakeup.listen(f"job:{job_id}") as for_client,
         office.database.wakeup.listen("stop:w1") as for_worker,
     ):
-        await office.pass_time(6)
+        await office.pass_time(9)
         await asyncio.wait_for(asyncio.gather(for_client.wait(), for_worker.wait()), 1)
 
 
@@ -217,7 +219,9 @@ async def steps_of(office, work):
     return counted[0]
 
 
-async def test_a_sweep_a_take_and_a_look_at_the_health_cost_no_more_when_there_are_many_finished_jobs(office):
+async def test_a_sweep_a_take_and_a_look_at_the_health_cost_no_more_when_there_are_many_finished_jobs(
+    office, only_sqlite
+):
     """Counted in SQLite's own steps, so that a slow machine changes nothing. A scan of 20,000 rows takes 100,000."""
     await office.hire("w1")
     await office.submit("first")
@@ -241,12 +245,12 @@ async def test_a_sweep_a_take_and_a_look_at_the_health_cost_no_more_when_there_a
         await office.desk.finish("w1", "waiting", DONE)
 
     async def look_at_workers():
-        office.workers.views(ENDPOINT)
+        await office.workers.views(ENDPOINT)
         await office.workers.forget(silent_since=START - 1)
 
     for work in (office.sweeper.run_once, take_and_finish, look_at_workers):
         assert await steps_of(office, work) < 20, work.__name__
-    assert await steps_of(office, lambda: asyncio.sleep(0, office.desk.counts(ENDPOINT))) < 200
+    assert await steps_of(office, lambda: office.desk.counts(ENDPOINT)) < 20
 
 
 async def test_after_a_sleep_of_the_machine_silence_means_nothing_for_two_heartbeats(office):

@@ -80,6 +80,8 @@ class Broadcast:
             topics = dict.fromkeys(topic for some in queued if some is not None for topic in some)
             for payload in payloads(self._sender, list(topics)):
                 connection.execute(_NOTIFY, {"channel": CHANNEL, "payload": payload})
+        # Our own listener hears this one and ends at once, not at its next look.
+        connection.execute(_NOTIFY, {"channel": CHANNEL, "payload": json.dumps([self._sender])})
 
     def _listen(self, connection: sa.Connection) -> None:
         connection.exec_driver_sql(f"LISTEN {CHANNEL}")
@@ -91,6 +93,8 @@ class Broadcast:
                 sender, *topics = json.loads(notice.payload)
                 if sender != self._sender:
                     self._heard(topics)
+                elif self._closed.is_set():
+                    return
 
 
 def payloads(sender: str, topics: Sequence[str]) -> Iterator[str]:

@@ -1,0 +1,36 @@
+"""Fixtures of every room's tests: a real PostgreSQL, and the URLs of fresh databases of both kinds."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from postgresql_server import PostgreSQL
+
+from acestep_serverless.database.engine import is_sqlite, sqlite_url
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """A server that is started when the first test asks for it."""
+    server = PostgreSQL()
+    yield server
+    server.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a new database: on SQLite a file that is not there yet, on PostgreSQL one with empty tables."""
+    if request.param == "sqlite":
+        yield sqlite_url(tmp_path / "database.sqlite3")
+        return
+    server: PostgreSQL = request.getfixturevalue("postgresql")
+    url = server.new_database()
+    yield url
+    server.drop(url)
+
+
+@pytest.fixture
+def only_sqlite(database_url: str) -> None:
+    """Skip on PostgreSQL what speaks of SQLite's own ways."""
+    if not is_sqlite(database_url):
+        pytest.skip("of SQLite alone")
