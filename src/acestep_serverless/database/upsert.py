@@ -8,14 +8,15 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 
-def _insert(connection: sa.Connection, table: sa.Table) -> Any:
-    return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
+def insert_for(dialect: str, table: sa.Table) -> Any:
+    """Give the INSERT of a dialect, which knows ON CONFLICT."""
+    return (postgresql if dialect == "postgresql" else sqlite).insert(table)
 
 
 @lru_cache(maxsize=64)
 def _once(table: sa.Table, key: str, dialect: str) -> Any:
     # Built once for each table: building it takes longer than the row.
-    insert = (postgresql if dialect == "postgresql" else sqlite).insert(table)
+    insert = insert_for(dialect, table)
     return insert.on_conflict_do_nothing(index_elements=[key]).returning(table.c[key])
 
 
@@ -72,7 +73,7 @@ def upsert(
     *where: sa.ColumnElement[bool],
 ) -> bool:
     """Insert a row, or change the one that has its key where the condition holds; tells whether either was done."""
-    statement = _insert(connection, table).values(**row)
+    statement = insert_for(connection.dialect.name, table).values(**row)
     statement = statement.on_conflict_do_update(
         index_elements=list(key), set_=dict(changed), where=sa.and_(*where) if where else None
     )

@@ -132,13 +132,10 @@ class JobDesk:
 
     async def finish(self, worker_id: str, job_id: str, result: JobResult) -> bool:
         """Take the lease holder's result; False when it is late, foreign or repeated, which changes nothing."""
-        now, name = self._clock.now_ms(), "complete" if result.error is None else "fail"
+        now = self._clock.now_ms()
 
         def work(connection: sa.Connection) -> list[store.Moved]:
-            holder = (JOBS.c.id == job_id, store.held_by(worker_id))
-            moved = store.move(connection, name, now, *holder, error=result.error, progress=None)
-            if moved:
-                store.set_output(connection, job_id, result.output)
+            moved = store.finish(connection, worker_id, job_id, now, result.output, result.error)
             stops.forget(connection, worker_id, job_id)  # Whoever sends a result has stopped working at it.
             return moved
 

@@ -6,6 +6,10 @@ import sqlalchemy as sa
 
 from acestep_serverless.database.tables import STOPS
 
+# Built once: putting such a statement together for each call takes longer than SQLite takes to answer it.
+_FORGET_ALL = STOPS.delete().where(STOPS.c.worker_id == sa.bindparam("worker"))
+_FORGET_ONE = _FORGET_ALL.where(STOPS.c.job_id == sa.bindparam("job"))
+
 
 def ask(connection: sa.Connection, worker_id: str, job_id: str) -> None:
     """Ask a worker to drop a job; asking twice is asking once."""
@@ -15,8 +19,10 @@ def ask(connection: sa.Connection, worker_id: str, job_id: str) -> None:
 
 def forget(connection: sa.Connection, worker_id: str, job_id: str | None = None) -> None:
     """Forget what a worker was asked to drop: one job (it takes it anew) or all (it has ended)."""
-    statement = STOPS.delete().where(STOPS.c.worker_id == worker_id)
-    connection.execute(statement if job_id is None else statement.where(STOPS.c.job_id == job_id))
+    if job_id is None:
+        connection.execute(_FORGET_ALL, {"worker": worker_id})
+    else:
+        connection.execute(_FORGET_ONE, {"worker": worker_id, "job": job_id})
 
 
 def forget_jobs(connection: sa.Connection, job_ids: Sequence[str]) -> None:

@@ -5,7 +5,7 @@ rows it returns are the answer. Nothing here reads, thinks and then writes.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from acestep_serverless.jobs import stops, tallies
 from acestep_serverless.jobs.states import MOVES
 
 Condition = sa.ColumnElement[bool]
+_Statement = sa.sql.dml.ReturningUpdate[Any]
 
 IS_OPEN = JOBS.c.finished_at.is_(None)
 """Condition: the job is not final, in the words of the index that leads to such jobs."""
@@ -27,6 +28,7 @@ IS_WAITING = sa.and_(IS_OPEN, JOBS.c.lease_expires_at.is_(None))
 IS_HELD = JOBS.c.lease_expires_at.is_not(None)
 """Condition: the job is IN_PROGRESS, in the words of its index."""
 
+_WAITING = (JobState.IN_QUEUE,)
 _INDEX_OF: dict[tuple[JobState, ...], Condition] = {
     (JobState.IN_QUEUE,): IS_WAITING,
     (JobState.IN_PROGRESS,): IS_HELD,
@@ -34,6 +36,10 @@ _INDEX_OF: dict[tuple[JobState, ...], Condition] = {
 # Built once: putting such a statement together for each call takes longer than SQLite takes to answer it.
 _INSERT_EVENT = JOB_EVENTS.insert()
 _FORGET_CHUNKS = STREAM_CHUNKS.delete().where(STREAM_CHUNKS.c.job_id == sa.bindparam("job"))
+_EMPTIED = JOB_BODIES.update().where(JOB_BODIES.c.job_id == sa.bindparam("moved_id")).values(passed_on="{}")
+_SET_OUTPUT = (
+    JOB_BODIES.update().where(JOB_BODIES.c.job_id == sa.bindparam("job")).values(output=sa.bindparam("new_output"))
+)
 _BODY = sa.select(JOB_BODIES.c.job_id, JOB_BODIES.c.input, JOB_BODIES.c.passed_on)
 
 
@@ -53,6 +59,7 @@ class Moved:
 
 
 _RETURNED = [JOBS.c[name] for name in Moved.__slots__]
+_MOVED_AT: sa.BindParameter[int] = sa.bindparam("moved_at", type_=sa.BigInteger)
 
 
 def insert_jobs(connection: sa.Connection, jobs: Sequence[tuple[dict[str, Any], JobRequest]]) -> None:
@@ -67,22 +74,40 @@ def insert_jobs(connection: sa.Connection, jobs: Sequence[tuple[dict[str, Any], 
 
 def move(connection: sa.Connection, name: str, at: int, *where: Condition, **values: Any) -> list[Moved]:
     """Make one legal move for every job that `where` and the table of moves allow; returns those that moved."""
-    rule = MOVES[name]
-    final = rule.target in FINAL_STATES
-    values |= {"state": rule.target.value, "finished_at": at if final else None}
-    values["purge_at"] = at + JOBS.c.keep_ms if final else None
-    if rule.target is not JobState.IN_PROGRESS:
-        values["lease_expires_at"] = None
-    if rule.target is JobState.IN_QUEUE:
-        values |= {"progress": None, "taken_at": None, "missed_heartbeats": 0, "missed_at": None}
     moved: list[Moved] = []
-    for sources in _by_finality(rule.sources):
-        statement = JOBS.update().where(*_in_states(sources), *where).values(**values).returning(*_RETURNED)
-        rows = [Moved(*row) for row in connection.execute(statement)]
-        if rows:
-            _follow(connection, name, at, rows, sources)
-        moved += rows
+    for sources in _by_finality(MOVES[name].sources):
+        moved += _carry_out(connection, name, at, sources, _spelled(name, sources, where, values), {})
     return moved
+
+
+def _spelled(
+    name: str, sources: tuple[JobState, ...], where: Sequence[Condition], values: Mapping[str, Any]
+) -> _Statement:
+    """Spell a move's statement; the time of a final one is the parameter `moved_at`."""
+    target = MOVES[name].target
+    final = target in FINAL_STATES
+    changed = {**values, "state": target.value, "finished_at": _MOVED_AT if final else None}
+    changed["purge_at"] = _MOVED_AT + JOBS.c.keep_ms if final else None
+    if target is not JobState.IN_PROGRESS:
+        changed["lease_expires_at"] = None
+    if target is JobState.IN_QUEUE:
+        changed |= {"progress": None, "taken_at": None, "missed_heartbeats": 0, "missed_at": None}
+    return JOBS.update().where(*_in_states(sources), *where).values(**changed).returning(*_RETURNED)
+
+
+def _carry_out(
+    connection: sa.Connection,
+    name: str,
+    at: int,
+    sources: tuple[JobState, ...],
+    statement: _Statement,
+    given: Mapping[str, Any],
+) -> list[Moved]:
+    known = {**given, "moved_at": at} if MOVES[name].target in FINAL_STATES else {**given}
+    rows = [Moved(*tuple(row)) for row in connection.execute(statement, known)]
+    if rows:
+        _follow(connection, name, at, rows, sources)
+    return rows
 
 
 def _by_finality(sources: tuple[JobState, ...]) -> list[tuple[JobState, ...]]:
@@ -121,11 +146,37 @@ def _follow(connection: sa.Connection, name: str, at: int, moved: list[Moved], s
 
 def _close(connection: sa.Connection, at: int, moved: Iterable[Moved]) -> None:
     # Row by row: a purged queue may have more ids than a statement may have parameters.
-    emptied = JOB_BODIES.update().where(JOB_BODIES.c.job_id == sa.bindparam("moved_id")).values(passed_on="{}")
-    connection.execute(emptied, [{"moved_id": job.id} for job in moved])
+    connection.execute(_EMPTIED, [{"moved_id": job.id} for job in moved])
     letters = [{"job_id": job.id, "url": job.webhook, "due_at": at} for job in moved if job.webhook]
     if letters:
         connection.execute(OUTBOX.insert(), letters)
+
+
+def _taking() -> tuple[Any, _Statement]:
+    worker: sa.BindParameter[str] = sa.bindparam("new_worker")
+    at: sa.BindParameter[int] = sa.bindparam("new_taken_at", type_=sa.BigInteger)
+    fed = WORKERS.update().where(WORKERS.c.id == worker, WORKERS.c.state == "ACTIVE")
+    line = (
+        sa.select(JOBS.c.number)
+        .where(JOBS.c.endpoint_id == sa.bindparam("endpoint"), IS_WAITING)
+        .order_by(JOBS.c.lane, JOBS.c.number)
+        .limit(sa.bindparam("most", type_=sa.Integer))
+        .with_for_update(skip_locked=True)
+        .cte("line")
+    )
+    values = {
+        "worker_id": worker,
+        "taken_at": at,
+        "lease_expires_at": sa.bindparam("new_lease", type_=sa.BigInteger),
+        "missed_heartbeats": 0,
+        "missed_at": None,
+        "deliveries": JOBS.c.deliveries + 1,
+    }
+    first = JOBS.c.number.in_(sa.select(line.c.number))
+    return fed.values(polled_at=at, fed_at=at, polls_until=None), _spelled("take", _WAITING, [first], values)
+
+
+_FED, _TAKE = _taking()
 
 
 def take(
@@ -135,32 +186,34 @@ def take(
 
     The worker's row is written first: on PostgreSQL that holds off whoever wants to drain it until this is over.
     """
-    fed = WORKERS.update().where(WORKERS.c.id == worker_id, WORKERS.c.state == "ACTIVE")
-    if not connection.execute(fed.values(polled_at=at, fed_at=at, polls_until=None)).rowcount:
+    given = {"new_worker": worker_id, "new_taken_at": at}
+    if not connection.execute(_FED, given).rowcount:
         return []
-    line = (
-        sa.select(JOBS.c.number)
-        .where(JOBS.c.endpoint_id == endpoint_id, IS_WAITING)
-        .order_by(JOBS.c.lane, JOBS.c.number)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-        .cte("line")
-    )
-    moved = move(
-        connection,
-        "take",
-        at,
-        JOBS.c.number.in_(sa.select(line.c.number)),
-        worker_id=worker_id,
-        taken_at=at,
-        lease_expires_at=lease_expires_at,
-        missed_heartbeats=0,
-        missed_at=None,
-        deliveries=JOBS.c.deliveries + 1,
-    )
+    given |= {"endpoint": endpoint_id, "most": limit, "new_lease": lease_expires_at}
+    moved = _carry_out(connection, "take", at, _WAITING, _TAKE, given)
     for job in moved:
         stops.forget(connection, worker_id, job.id)
         connection.execute(_FORGET_CHUNKS, {"job": job.id})
+    return moved
+
+
+def _finishing(name: str) -> _Statement:
+    holder = (JOBS.c.id == sa.bindparam("job"), JOBS.c.worker_id == sa.bindparam("holder"), IS_HELD)
+    return _spelled(name, MOVES[name].sources, holder, {"error": sa.bindparam("new_error"), "progress": None})
+
+
+_FINISH = {name: _finishing(name) for name in ("complete", "fail")}
+
+
+def finish(
+    connection: sa.Connection, worker_id: str, job_id: str, at: int, output: str | None, error: str | None
+) -> list[Moved]:
+    """End a job with the result of its lease holder: an output (JSON text), or an error."""
+    name = "complete" if error is None else "fail"
+    given = {"job": job_id, "holder": worker_id, "new_error": error}
+    moved = _carry_out(connection, name, at, MOVES[name].sources, _FINISH[name], given)
+    if moved:
+        set_output(connection, job_id, output)
     return moved
 
 
@@ -177,7 +230,7 @@ def bodies_for_worker(connection: sa.Connection, job_ids: Sequence[str]) -> dict
 
 def set_output(connection: sa.Connection, job_id: str, output: str | None) -> None:
     """Store a result's output (JSON text) beside the job."""
-    connection.execute(JOB_BODIES.update().where(JOB_BODIES.c.job_id == job_id).values(output=output))
+    connection.execute(_SET_OUTPUT, {"job": job_id, "new_output": output})
 
 
 def hold(connection: sa.Connection, worker_id: str, job_id: str) -> bool:
