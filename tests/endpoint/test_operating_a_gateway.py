@@ -82,6 +82,10 @@ def test_a_key_closes_a_running_gateway_opens_its_own_endpoint_only_and_leaves_i
     wait_until(lambda: code(house, here, ours["key"]) == 401, what="the end of the key")
     assert (code(house, song, ours["key"]), code(house, here), code(house, song)) == (401, 401, 401)
     assert code(house, there, theirs) == 200
+    other = next(key["id"] for key in json.loads(command(house, "keys", "list", "--json")) if key["name"] == "them")
+    command(house, "keys", "revoke", other)
+    wait_until(lambda: code(house, there, theirs) == 401, what="the end of the last key")
+    assert (code(house, there), code(house, here), code(house, song)) == (401, 401, 401)
 
 
 def test_a_gateway_that_others_can_reach_starts_once_a_key_was_made(tmp_path: Path) -> None:
