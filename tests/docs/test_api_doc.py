@@ -7,6 +7,14 @@ from doc_endpoint import KEY, Served
 from documents import blocks, missing_keys, read, table
 
 from acestep_serverless.contract import job as wire
+from acestep_serverless.contract.batch import (
+    ACTIVE_BATCHES,
+    NAME_LIMIT,
+    QUEUED_JOBS,
+    REQUESTS_A_BATCH,
+    BatchState,
+    BatchView,
+)
 from acestep_serverless.contract.job import JobState, JobView
 from acestep_serverless.contract.music import FIELDS, FieldSpec, allowed, parse_music_input
 from acestep_serverless.contract.music_output import (
@@ -29,7 +37,7 @@ from acestep_serverless.errors import (
     TooManyRequests,
     Unavailable,
 )
-from acestep_serverless.gateway import client_plane, listing, openai, streams
+from acestep_serverless.gateway import batches, client_plane, listing, openai, streams
 from acestep_serverless.gateway.failures import STATUS_CODES
 from acestep_serverless.gateway.limits import OPERATIONS, Rate, RateLimits
 from acestep_serverless.jobs.states import DEATHS_ALLOWED, LOSSES_ALLOWED, MOVES
@@ -68,7 +76,7 @@ def test_the_table_of_operations_holds_every_route() -> None:
     documented = {row[0].strip("`").replace("{id}", "{job_id}") for row in table(API, "Operation")}
     routes = {
         f"{method} {route.path_format.removeprefix('/v2/{endpoint_id}')}"
-        for room in (client_plane, streams, listing, openai)
+        for room in (client_plane, streams, listing, batches, openai)
         for route in room.ROUTES.routes
         for method in route.methods
         if route.include_in_schema
@@ -146,8 +154,16 @@ def test_the_table_of_rate_limits_is_the_codes() -> None:
     assert json.loads(blocks(API, "json")[-1]) == {"error": str(refused.value)}
 
 
-def test_health_has_exactly_the_documented_members(served: Served) -> None:
+def test_the_example_of_a_batch_is_what_the_code_shows() -> None:
     shown = json.loads(blocks(API, "json")[5])
+    view = BatchView(shown["id"], "ace-step", BatchState.FINALIZED, "evening songs", 1_800_000_000_000, 3, 1, 1)
+    assert view.as_dict() == shown
+    for number in (NAME_LIMIT, REQUESTS_A_BATCH, ACTIVE_BATCHES, QUEUED_JOBS):
+        assert f"{number:,}" in read(API)
+
+
+def test_health_has_exactly_the_documented_members(served: Served) -> None:
+    shown = json.loads(blocks(API, "json")[6])
     headers = {"Authorization": KEY}
     real = served.http.get(f"{served.url}/v2/ace-step/health", headers=headers).json()
     assert missing_keys(shown, real) == missing_keys(real, shown) == []

@@ -81,10 +81,10 @@ def create(connection: sa.Connection, row: Mapping[str, Any], drafts: Sequence[M
 
 def _active(connection: sa.Connection, endpoint_id: str) -> int:
     """Count drafts, and finalized batches with unfinished jobs: found from those jobs, however many have finished."""
-    own = (JOBS.c.endpoint_id == endpoint_id, JOBS.c.lane == BATCH_LANE)
-    unfinished = sa.union(
-        sa.select(JOBS.c.batch_id).where(*own, IS_WAITING), sa.select(JOBS.c.batch_id).where(*own, IS_HELD)
-    )
+    own = sa.select(JOBS.c.batch_id).where(JOBS.c.endpoint_id == endpoint_id, JOBS.c.lane == BATCH_LANE)
+    # The state is named too: without it SQLite would walk through all of the endpoint's jobs to those that run.
+    held = own.where(IS_HELD, JOBS.c.state == JobState.IN_PROGRESS.value)
+    unfinished = sa.union(own.where(IS_WAITING), held)
     busy = sa.and_(BATCHES.c.state == BatchState.FINALIZED.value, BATCHES.c.id.in_(unfinished))
     query = sa.select(sa.func.count()).where(BATCHES.c.endpoint_id == endpoint_id, _IS_DRAFT | busy)
     return connection.execute(query).scalar_one()
@@ -125,8 +125,8 @@ def rename(connection: sa.Connection, endpoint_id: str, batch_id: str, name: str
 def finalize(connection: sa.Connection, batch_id: str, job: Mapping[str, Any], *, again: bool) -> None:
     """Turn a draft's requests into waiting jobs with their ids, in their order; `job` is what all their rows share.
 
-    Raises NotFound, Conflict. Three statements move them inside the database: 5,000 take 0.1 s, against 0.5 s by way
-    of this process, and other writers wait for that long.
+    Raises NotFound, Conflict. The rows never leave the database: 5,000 take it 0.1 s (SQLite) to 0.3 s (PostgreSQL),
+    and other writers wait for that long.
     """
     state, total = lock(connection, job["endpoint_id"], batch_id)
     if again and state is BatchState.FINALIZED:
