@@ -36,7 +36,7 @@ ROWS_AT_ONCE = (64, 32, 16, 8, 4, 2, 1)
 
 @lru_cache(maxsize=256)
 def _many(table: sa.Table, columns: tuple[str, ...], key: str, rows: int, dialect: str) -> tuple[str, tuple[Any, ...]]:
-    # The driver's own words: compiling and processing each row by SQLAlchemy took 0.1 ms a job, half of a submit.
+    # The driver's own words, for many rows: `/run` reached about 0.6 of the bare route's rate, row by row about 0.35.
     defaults = {
         column.name: column.default.arg
         for column in table.columns
