@@ -181,13 +181,17 @@ class Chaos:
         assert self.deaths["core"] == EVENTS["core"]
 
 
-async def work(job: dict[str, Any], _worker: MinimalWorker) -> dict[str, Any]:
-    """Do what the input says, as the worker of the SDK does."""
+async def work(job: dict[str, Any], worker: MinimalWorker) -> dict[str, Any]:
+    """Do what the input says, as the worker of the SDK does; and say some results twice, as those do who saw no
+    answer."""
     wish = job["input"]
     if "exit" in wish:
         raise Died
     await asyncio.sleep(wish["sleep"])
-    return {"output": wish["return"]}
+    result = {"output": wish["return"]}
+    if wish["return"]["n"] % 4 == 0:
+        await worker.post(job, result)
+    return result
 
 
 @asynccontextmanager
