@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from postgresql_server import PostgreSQL
 
 from acestep_serverless.database.engine import is_sqlite, sqlite_url
+from postgresql_server import PostgreSQL
 
 
 @pytest.fixture(scope="session")

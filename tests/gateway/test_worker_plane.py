@@ -326,7 +326,7 @@ async def test_silent_workers_are_forgotten_in_the_end(house):
 
 async def test_the_next_serve_gives_back_what_the_workers_of_the_former_one_held_and_counts_no_death(tmp_path):
     async with open_house(tmp_path / "data") as house:
-        ours, foreign = await house.hire("ours", from_fleet=True), await house.hire("foreign")
+        ours, foreign = await house.hire("ours", fleet_id="no-fleet"), await house.hire("foreign")
         ids = [await house.run() for _ in range(2)]
         await ours.take()
         await foreign.take()
