@@ -20,6 +20,8 @@ NO_SUCH_JOB = "-"
 once."""
 HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 """A lone surrogate, which JSON can spell (`"\\ud800"`) but UTF-8, and so a database or a response, cannot."""
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+"""What no text column takes: a lone surrogate, and NUL, which PostgreSQL refuses. JSON text has them escaped."""
 IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
@@ -64,7 +66,7 @@ def parse_done(raw: bytes) -> ProgressReport | JobResult:
     except (ValueError, RecursionError, UnicodeDecodeError) as problem:
         return JobResult(None, f"the worker's result is not JSON that can be read ({str(problem)[:80]})")
     text = None if not error else error if isinstance(error, str) else dump(error)
-    text = text and HALF_CHARACTER.sub("\N{REPLACEMENT CHARACTER}", text)
+    text = text and UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
     return JobResult(output, text, body.get("stopPod") is True)
 
 

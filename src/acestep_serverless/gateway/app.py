@@ -23,6 +23,7 @@ from acestep_serverless.gateway import (
 from acestep_serverless.gateway.journal import RequestJournal
 from acestep_serverless.gateway.metrics import Metrics
 from acestep_serverless.gateway.parts import Parts
+from acestep_serverless.gateway.plain import PlainUrls
 from acestep_serverless.gateway.probes import metrics_routes, probe_routes
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -63,5 +64,6 @@ def _keep_up(app: FastAPI, parts: Parts, upkeep: Upkeep) -> None:
 
     app.include_router(probe_routes(upkeep.ask_database, lambda: parts.wakeup.closed))
     app.include_router(metrics_routes(upkeep.metrics, admit))
+    app.add_middleware(PlainUrls)
     # Added last, so it stands before every other middleware and counts their refusals too.
     app.add_middleware(RequestJournal, metrics=upkeep.metrics, monotonic=parts.clock.monotonic)

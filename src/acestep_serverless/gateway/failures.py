@@ -30,27 +30,28 @@ STATUS_CODES: dict[type[AcestepServerlessError], int] = {
 }
 
 
-def _say(code: int, sentence: str, headers: Mapping[str, str] | None = None) -> Response:
+def say(code: int, sentence: str, headers: Mapping[str, str] | None = None) -> Response:
+    """Answer with a code and one sentence."""
     return Response(dump({"error": sentence}), code, headers, "application/json")
 
 
 async def _answer(_request: Request, error: Exception) -> Response:
     code = next((code for kind, code in STATUS_CODES.items() if isinstance(error, kind)), 500)
     headers = {"Retry-After": str(error.retry_after)} if isinstance(error, TooManyRequests) else None
-    return _say(code, str(error), headers)
+    return say(code, str(error), headers)
 
 
 async def _answer_http(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return _say(error.status_code, str(error.detail), error.headers)
+    return say(error.status_code, str(error.detail), error.headers)
 
 
 async def _answer_nobody(_request: Request, _error: Exception) -> Response:
-    return _say(400, "the request ended before its body did")
+    return say(400, "the request ended before its body did")
 
 
 async def _answer_the_unforeseen(_request: Request, _error: Exception) -> Response:
-    return _say(500, "the gateway failed at this request; its log has the reason")
+    return say(500, "the gateway failed at this request; its log has the reason")
 
 
 def install(app: FastAPI) -> None:

@@ -1,0 +1,33 @@
+"""Does the character NUL, which PostgreSQL takes in no text, end in a sentence wherever it is spelled?"""
+
+import pytest
+
+CLIENT = ["status/%00", "status/a%00b", "status-sync/%00", "stream/%00", "requests?status=%00", "batch/%00"]
+
+
+@pytest.mark.parametrize("path", CLIENT)
+async def test_a_url_with_nul_is_refused(house, path):
+    answer = await house.get(path)
+    assert (answer.status_code, "NUL" in answer.json()["error"]) == (400, True)
+
+
+@pytest.mark.parametrize("path", ["cancel/%00", "retry/%00", "openai/v1/%00"])
+async def test_an_act_on_an_id_with_nul_is_refused(house, path):
+    assert (await house.post(path, {})).status_code == 400
+
+
+async def test_files_and_workers_with_nul_are_refused(house):
+    assert (await house.http.get("/v1/audio?filename=%00.mp3")).status_code == 400
+    for path in ("job-take/%00?token=x", "ping/w?token=x&job_id=%00", "job-done/w/%00?token=x"):
+        assert (await house.get(path)).status_code == 400
+
+
+async def test_nul_in_bodies_and_results_is_kept_or_shown_as_what_it_is(house):
+    worker = await house.hire()
+    good, bad = await house.run(caption="a\0b"), await house.run(caption="x")
+    assert (await worker.take())["input"] == {"caption": "a\0b"}
+    await worker.done(good, r'{"output": {"text": "c\u0000d"}}')
+    await worker.take()
+    await worker.done(bad, r'{"error": "e\u0000f"}')
+    assert (await house.status(good))["output"] == {"text": "c\0d"}
+    assert (await house.status(bad))["error"] == "e\N{REPLACEMENT CHARACTER}f"
