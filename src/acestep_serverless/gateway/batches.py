@@ -14,6 +14,7 @@ from acestep_serverless.contract.job import load_client_json
 from acestep_serverless.errors import NotFound
 from acestep_serverless.gateway.bodies import read_body
 from acestep_serverless.gateway.client_plane import EndpointHere
+from acestep_serverless.gateway.described import JOB_BODY, json_body
 from acestep_serverless.gateway.listing import SliceHere
 from acestep_serverless.gateway.parts import Parts, PartsHere
 
@@ -24,7 +25,7 @@ async def _json_of(request: Request) -> Any:
     return load_client_json(await read_body(request, wire.BATCH_BODY_LIMIT))
 
 
-@ROUTES.post("")
+@ROUTES.post("", openapi_extra=json_body({"type": "array", "items": JOB_BODY}))
 async def create(request: Request, parts: PartsHere, endpoint: EndpointHere) -> dict[str, str]:
     """Make a draft of an array of job bodies, which may be empty. Nothing runs before it is finalized."""
     requests = wire.parse_requests(await _json_of(request))
@@ -52,7 +53,12 @@ async def rename(batch_id: str, request: Request, parts: PartsHere, endpoint: En
     return {"id": batch_id, "status": state.value, "name": name}
 
 
-@ROUTES.post("/{batch_id}/requests")
+@ROUTES.post(
+    "/{batch_id}/requests",
+    openapi_extra=json_body(
+        {"type": "object", "required": ["requests"], "properties": {"requests": {"type": "array", "items": JOB_BODY}}}
+    ),
+)
 async def append(batch_id: str, request: Request, parts: PartsHere, endpoint: EndpointHere) -> dict[str, Any]:
     """Add requests to a draft: all of them, or none when one is wrong."""
     requests = wire.parse_more_requests(await _json_of(request))
