@@ -194,7 +194,14 @@ def take(
     for job in moved:
         stops.forget(connection, worker_id, job.id)
         connection.execute(_FORGET_CHUNKS, {"job": job.id})
-    return moved
+    return moved if len(moved) < 2 else _in_line(connection, moved)
+
+
+def _in_line(connection: sa.Connection, moved: list[Moved]) -> list[Moved]:
+    """Order jobs as they stood in the queue: an UPDATE returns its rows in no order that is promised."""
+    by_id = {job.id: job for job in moved}
+    query = sa.select(JOBS.c.id).where(JOBS.c.id.in_(by_id)).order_by(JOBS.c.lane, JOBS.c.number)
+    return [by_id[job_id] for job_id in connection.execute(query).scalars()]
 
 
 def _finishing(name: str) -> _Statement:
