@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from acestep_serverless.database.engine import is_sqlite, sqlite_url
+from acestep_serverless.database.engine import sqlite_url
 from postgresql_server import PostgreSQL
 
 
@@ -19,7 +19,10 @@ def postgresql() -> Iterator[PostgreSQL]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of a new database: on SQLite a file that is not there yet, on PostgreSQL one with empty tables."""
+    """The URL of a new database: on SQLite a file that is not there yet, on PostgreSQL one with empty tables.
+
+    A test of one of them says so: `parametrize("database_url", ["sqlite"], indirect=True)`.
+    """
     if request.param == "sqlite":
         yield sqlite_url(tmp_path / "database.sqlite3")
         return
@@ -27,10 +30,3 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     url = server.new_database()
     yield url
     server.drop(url)
-
-
-@pytest.fixture
-def only_sqlite(database_url: str) -> None:
-    """Skip on PostgreSQL what speaks of SQLite's own ways."""
-    if not is_sqlite(database_url):
-        pytest.skip("of SQLite alone")

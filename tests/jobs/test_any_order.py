@@ -1,16 +1,17 @@
 """Does any order of events lose a job, end one twice, or change an end? Random sequences against a simple model."""
 
 import asyncio
-import tempfile
-from pathlib import Path
+import itertools
+from collections import Counter
 
 import sqlalchemy as sa
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from jobs_house import BROKEN, DONE, ENDPOINT, Office, open_office
 
 from acestep_serverless.contract.job import FINAL_STATES
+from acestep_serverless.database.engine import sqlite_url
 from acestep_serverless.database.tables import JOB_EVENTS, JOBS
 from acestep_serverless.errors import Conflict
 from acestep_serverless.jobs.states import DEATHS_ALLOWED, LOSSES_ALLOWED, MOVES
@@ -21,14 +22,16 @@ workers = st.sampled_from(WORKERS)
 numbers = st.integers(0, 30)
 
 
+COMMON = {"stateful_step_count": 40, "deadline": None, "database": None}
+
+
 class AnyOrder(RuleBasedStateMachine):
     """Clients, workers, the fleet and time act as they like; the rows must stay true."""
 
-    def __init__(self):
+    def __init__(self, url: str) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
-        self.folder = tempfile.TemporaryDirectory()
-        self.opening = open_office(Path(self.folder.name))
+        self.opening = open_office(url)
         self.office: Office = self.do(self.opening.__aenter__())
         self.do(self.office.hire(*WORKERS))
         self.ids: list[str] = []
@@ -41,7 +44,6 @@ class AnyOrder(RuleBasedStateMachine):
     def teardown(self):
         self.do(self.opening.__aexit__(None, None, None))
         self.loop.close()
-        self.folder.cleanup()
 
     def state(self, job):
         return self.do(self.office.state(job))
@@ -156,7 +158,18 @@ class AnyOrder(RuleBasedStateMachine):
                 assert self.ends.setdefault(row.id, tuple(row)) == tuple(row), "an end has changed"
             if row.state == "IN_QUEUE":
                 assert (row.progress, row.taken_at, row.lease_expires_at) == (None, None, None)
+        counted = Counter(row.state for row in rows) | Counter(retried=sum(max(0, row.deliveries - 1) for row in rows))
+        told = self.do(self.office.desk.counts(ENDPOINT))
+        assert {name: n for name, n in told.items() if n} == {name: n for name, n in counted.items() if n}
 
 
-TestAnyOrder = AnyOrder.TestCase
-TestAnyOrder.settings = settings(max_examples=25, stateful_step_count=40, deadline=None, database=None)
+def test_any_order_on_sqlite(tmp_path):
+    numbers = itertools.count()
+    run_state_machine_as_test(
+        lambda: AnyOrder(sqlite_url(tmp_path / f"{next(numbers)}.sqlite3")),
+        settings=settings(max_examples=25, **COMMON),
+    )
+
+
+def test_any_order_on_postgresql(postgresql):
+    run_state_machine_as_test(lambda: AnyOrder(postgresql.new_database()), settings=settings(max_examples=4, **COMMON))

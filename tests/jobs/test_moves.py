@@ -207,9 +207,8 @@ async def test_cancel_and_result_at_the_same_moment_leave_one_end_and_the_first_
         assert ((await office.desk.view(ENDPOINT, job_id)).output is None) == (first == "cancel")
 
 
-async def test_a_purge_of_a_queue_longer_than_a_statement_may_have_parameters_empties_it_with_its_secrets(
-    office, only_sqlite
-):
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_purge_of_a_queue_longer_than_a_statement_may_have_parameters_empties_it_with_its_secrets(office):
     """SQLite takes 32,766 parameters, or 250,000 where a distribution says so; here 1,000, to spare the time."""
 
     def narrow(connection, *_):

@@ -219,9 +219,8 @@ async def steps_of(office, work):
     return counted[0]
 
 
-async def test_a_sweep_a_take_and_a_look_at_the_health_cost_no_more_when_there_are_many_finished_jobs(
-    office, only_sqlite
-):
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_sweep_a_take_and_a_look_at_the_health_cost_no_more_when_there_are_many_finished_jobs(office):
     """Counted in SQLite's own steps, so that a slow machine changes nothing. A scan of 20,000 rows takes 100,000."""
     await office.hire("w1")
     await office.submit("first")
