@@ -9,6 +9,9 @@ from acestep_serverless.database.tables import JOB_BODIES, JOB_EVENTS, JOBS, WOR
 from acestep_serverless.jobs import tallies
 from acestep_serverless.jobs.store import IS_HELD, IS_WAITING, Condition
 
+# The state is named too: without it SQLite would walk through all of an endpoint's jobs to those that run.
+IS_RUNNING = sa.and_(IS_HELD, JOBS.c.state == JobState.IN_PROGRESS.value)
+
 SCALING_COUNTED = 1_000
 """Waiting jobs that are counted for a fleet: no policy needs to know of more."""
 
@@ -53,7 +56,7 @@ def counts(connection: sa.Connection, endpoint_id: str) -> dict[str, int]:
     """Count an endpoint's jobs by state, and under "retried" how often any was handed out again."""
     here = JOBS.c.endpoint_id == endpoint_id
     waiting = sa.select(sa.func.count()).select_from(JOBS).where(here, IS_WAITING).scalar_subquery()
-    held = sa.select(sa.func.count()).select_from(JOBS).where(here, IS_HELD).scalar_subquery()
+    held = sa.select(sa.func.count()).select_from(JOBS).where(here, IS_RUNNING).scalar_subquery()
     row = connection.execute(sa.select(waiting, held)).one()
     found = {JobState.IN_QUEUE.value: row[0], JobState.IN_PROGRESS.value: row[1], tallies.RETRIED: 0}
     return found | tallies.read(connection, endpoint_id)
@@ -79,7 +82,7 @@ def demand(connection: sa.Connection, endpoint_id: str) -> Demand:
         .limit(SCALING_COUNTED)
         .subquery()
     )
-    held = sa.select(sa.func.count()).select_from(JOBS).where(here, IS_HELD).scalar_subquery()
+    held = sa.select(sa.func.count()).select_from(JOBS).where(here, IS_RUNNING).scalar_subquery()
     return Demand(*connection.execute(sa.select(sa.func.count(), sa.func.min(first.c.submitted_at), held)).one())
 
 
