@@ -6,20 +6,22 @@ CLIENT = ["status/%00", "status/a%00b", "status-sync/%00", "stream/%00", "reques
 
 
 @pytest.mark.parametrize("path", CLIENT)
-async def test_a_url_with_nul_is_refused(house, path):
+async def test_a_url_with_nul_names_nothing_that_is_known(house, path):
     answer = await house.get(path)
-    assert (answer.status_code, "NUL" in answer.json()["error"]) == (400, True)
+    assert answer.status_code == (400 if "?" in path else 404), answer.text
 
 
-@pytest.mark.parametrize("path", ["cancel/%00", "retry/%00", "openai/v1/%00"])
+@pytest.mark.parametrize("path", ["cancel/%00", "retry/%00"])
 async def test_an_act_on_an_id_with_nul_is_refused(house, path):
-    assert (await house.post(path, {})).status_code == 400
+    assert (await house.post(path, {})).status_code == 404
 
 
 async def test_files_and_workers_with_nul_are_refused(house):
-    assert (await house.http.get("/v1/audio?filename=%00.mp3")).status_code == 400
-    for path in ("job-take/%00?token=x", "ping/w?token=x&job_id=%00", "job-done/w/%00?token=x"):
-        assert (await house.get(path)).status_code == 400
+    assert (await house.http.get("/v1/audio?filename=%00.mp3")).status_code == 404
+    assert (await house.get("job-take/%00?token=x")).status_code == 401
+    worker = await house.hire()
+    assert (await worker.ping("\0")).status_code == 200
+    assert (await worker.done("%00", "{}")).status_code == 200
 
 
 async def test_nul_in_bodies_and_results_is_kept_or_shown_as_what_it_is(house):
