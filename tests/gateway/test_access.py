@@ -7,6 +7,7 @@ from contextlib import redirect_stderr
 import pytest
 from gateway_house import WORKER_KEY, open_house
 
+from acestep_serverless.assembly.core import check_schema
 from acestep_serverless.errors import SettingsError
 from acestep_serverless.logs import configure_logs
 from acestep_serverless.settings import Settings
@@ -111,10 +112,10 @@ def test_an_empty_key_is_refused_at_the_start_because_it_would_open_the_endpoint
     assert "good" not in str(caught.value)
 
 
-def test_an_address_beyond_loopback_needs_a_key():
+def test_an_address_beyond_loopback_needs_a_key(tmp_path):
     with pytest.raises(SettingsError, match="needs a key"):
-        Settings.load(host="0.0.0.0")
-    assert Settings.load(host="0.0.0.0", api_keys="k").host == "0.0.0.0"
+        check_schema(Settings.load(host="0.0.0.0", data_dir=tmp_path / "data"))
+    check_schema(Settings.load(host="0.0.0.0", api_keys="k", data_dir=tmp_path / "data"))
 
 
 def test_no_message_about_settings_shows_a_secret(tmp_path, monkeypatch):

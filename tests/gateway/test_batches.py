@@ -17,7 +17,7 @@ from acestep_serverless.database.tables import METADATA
 
 
 @pytest.fixture(scope="module")
-def postgresql() -> Iterator:
+def batches_database() -> Iterator:
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(Path(__file__).parents[1] / "endpoint"))
         from endpoint_postgresql import postgresql_server
@@ -33,7 +33,7 @@ async def either(request, tmp_path) -> AsyncIterator[GatewayHouse]:
         async with open_house(tmp_path / "data") as house:
             yield house
         return
-    uri = request.getfixturevalue("postgresql")
+    uri = request.getfixturevalue("batches_database")
     async with open_house(tmp_path / "data", database_url=uri) as house:
         yield house
     with psycopg.connect(uri) as connection:  # Emptied and not made anew for each test: that takes a second.
