@@ -25,18 +25,18 @@ from bench.filling import fill
 from bench.load import measure, request
 from bench.peer import ENDPOINT_PATH, Line, peers
 from bench.places import DATABASES, process
+from bench.trips import CLIENTS, CREW, JOB, crew_rate, round_trips, run_job, sdk_trips
 
 STORED, STORED_FULL = (10, 10_000), (10, 10_000, 1_000_000)
 """Finished jobs in the database while it is measured."""
 ROUNDS, TURN_SECONDS = 5, 0.6
 """Each operation is asked for so many turns of so many seconds; the median of the turns counts."""
 ROUND_TRIPS = 300
-CREW, CLIENTS, CREW_SECONDS = 4, 16, 3.0
-"""Peers and clients that measure jobs per second, and for how long."""
+SDK_ROUND_TRIPS = 5
+CREW_SECONDS = 3.0
+"""How long jobs per second are counted."""
 MEMORY_JOBS = 100_000
 IDS_KEPT = 1_000
-JOB = json.dumps({"input": {"caption": "Cinematic orchestral trailer music", "duration": 45}}).encode()
-RUNSYNC = request("POST", f"{ENDPOINT_PATH}/runsync", JOB, CLIENT_KEY)
 
 Ask = Callable[[], bytes]
 
@@ -83,6 +83,7 @@ def run_full() -> dict[str, float]:
 def _figures(name: str, stored: int, rounds: int) -> dict[str, float]:
     with gateway(name, stored) as served:
         figures = round_trips(served.port, ROUND_TRIPS) | crew_rate(served.port, CREW_SECONDS)
+        figures |= sdk_trips(served.port, SDK_ROUND_TRIPS, CREW_SECONDS)
         figures |= shares(served.port, rounds, TURN_SECONDS)
     return {f"{stored}_stored_{key}": value for key, value in figures.items()}
 
@@ -127,54 +128,6 @@ def _in_turns(port: int, name: str, ask: Ask, bare: bytes, rounds: int, seconds:
     }
 
 
-def round_trips(port: int, count: int) -> dict[str, float]:
-    """Time `/runsync` with one peer that waits for work and answers at once: all of it is overhead."""
-
-    async def measured() -> list[float]:
-        waits = []
-        async with peers(port, 1):
-            line = await Line.to(port)
-            for _ in range(count):
-                asked_at = time.perf_counter()
-                _require_completed(await asyncio.wait_for(line.ask(RUNSYNC), 30))
-                waits.append((time.perf_counter() - asked_at) * 1000)
-            line.close()
-        return sorted(waits[count // 10 :])
-
-    waits = uvloop.run(measured())
-    return {
-        "runsync_overhead_p50_ms": round(waits[len(waits) // 2], 2),
-        "runsync_overhead_p99_ms": round(waits[int(len(waits) * 0.99)], 2),
-    }
-
-
-def crew_rate(port: int, seconds: float) -> dict[str, float]:
-    """Count the jobs that a crew of peers brings to their end each second, submitted by `/runsync`."""
-
-    async def measured() -> float:
-        began = time.perf_counter()
-        async with peers(port, CREW):
-            counts = await asyncio.gather(*(_ask_until(port, began + seconds) for _ in range(CLIENTS)))
-            return sum(counts) / (time.perf_counter() - began)
-
-    return {"jobs_per_second": round(uvloop.run(measured()))}
-
-
-async def _ask_until(port: int, until: float) -> int:
-    line, count = await Line.to(port), 0
-    while time.perf_counter() < until:
-        _require_completed(await asyncio.wait_for(line.ask(RUNSYNC), 30))
-        count += 1
-    line.close()
-    return count
-
-
-def _require_completed(answer: bytes) -> None:
-    status = json.loads(answer)["status"]
-    if status != "COMPLETED":
-        raise RuntimeError(f"a job of the benchmark ended {status}")
-
-
 def memory(served: Gateway, jobs: int) -> dict[str, float]:
     """Bring so many jobs to their end; tells the gateway's memory after a tenth of them and after all."""
 
@@ -182,7 +135,7 @@ def memory(served: Gateway, jobs: int) -> dict[str, float]:
         async def client() -> None:
             line = await Line.to(served.port)
             for _ in range(share // CLIENTS):
-                _require_completed(await asyncio.wait_for(line.ask(RUNSYNC), 30))
+                await run_job(line)
             line.close()
 
         async with peers(served.port, CREW):

@@ -34,7 +34,12 @@ class SineEngine:
 
     name: str = "sine"
     model: str = "sine-1"
+    models: tuple[str, ...] = ("sine-1",)
     language_model: str = ""
+    task_types: frozenset[str] = frozenset({"text2music"})
+    uses: frozenset[str] = frozenset()
+    words: None = None
+    adapters: None = None
     limits: EngineLimits = field(default_factory=lambda: EngineLimits(1, 600, 8, 512, 4096))
     go: threading.Event = field(default_factory=threading.Event)
     started: threading.Event = field(default_factory=threading.Event)

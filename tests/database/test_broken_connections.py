@@ -48,9 +48,13 @@ async def test_a_bell_rings_in_another_process_and_again_after_its_connection_wa
             await heard(bell, lambda: here.wakeup.ring("job:1"))
             assert await asyncio.to_thread(postgresql.cut, url) > 0
             assert await heard(bell, lambda: here.wakeup.ring("job:1"))
-            await wait_for_bell(other, 0)  # A listener that connected again has rung every bell.
-            assert await heard(bell, lambda: here.wakeup.ring("job:1"))
-            assert not other.is_set()
+            # A listener that connected again rings every bell, and it may have to do so more than once.
+            for _ in range(100):
+                await wait_for_bell(other, 0)
+                if await heard(bell, lambda: here.wakeup.ring("job:1")) and not other.is_set():
+                    break
+            else:
+                raise AssertionError("whatever is rung for rings every bell")
     finally:
         here.close()
         there.close()

@@ -29,15 +29,18 @@ def test_an_unknown_name_is_told_which_there_are() -> None:
 
 def test_the_gateways_benchmark_measures_a_real_gateway_for_a_moment() -> None:
     code = (
-        "import json\nfrom bench.bench_gateway import gateway, crew_rate, round_trips, shares\n"
+        "import json\nfrom bench.bench_gateway import gateway, shares\n"
+        "from bench.trips import crew_rate, round_trips, sdk_trips\n"
         "with gateway('sqlite', 10) as served:\n"
         "    found = round_trips(served.port, 10) | crew_rate(served.port, 0.1) | shares(served.port, 1, 0.1)\n"
+        "    found |= sdk_trips(served.port, 1, 0.1)\n"
         "print(json.dumps(found))"
     )
     done = _bench("-c", code)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert {"run_share_of_bare", "status_share_of_bare", "jobs_per_second", "runsync_overhead_p99_ms"} <= set(found)
+    assert {"runsync_with_sdk_p50_ms", "jobs_per_second_with_sdk"} <= set(found)
     assert all(value > 0 for value in found.values())
 
 

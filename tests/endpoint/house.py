@@ -162,8 +162,11 @@ class SdkWorker:
         wait_until(lambda: self.view().get("polled_at"), 30, f"the first poll of {self.id}")
         return self
 
-    def has_logged(self, text: str, seconds: float = 20.0) -> None:
-        wait_until(lambda: text in self.log.read_text(), seconds, f"{text!r} in the log of {self.id}")
+    def has_logged(self, text: str, seconds: float = 20.0, *, times: int = 1) -> None:
+        deadline = time.monotonic() + seconds
+        while self.log.read_text().count(text) < times:
+            assert time.monotonic() < deadline, f"{text!r} is missing after {seconds} s in {self.log.read_text()}"
+            time.sleep(0.02)
 
     def view(self) -> dict:
         assert self.process.poll() is None, self.log.read_text()

@@ -33,7 +33,12 @@ class ToneEngine:
     requests: list[GenerationRequest] = field(default_factory=list)
     name: str = "tone"
     model: str = "tone-1"
+    models: tuple[str, ...] = ("tone-1",)
     language_model: str = ""
+    task_types: frozenset[str] = frozenset({"text2music"})
+    uses: frozenset[str] = frozenset()
+    words: None = None
+    adapters: None = None
     limits: EngineLimits = LIMITS
 
     def load(self, progress: Progress) -> None:

@@ -121,9 +121,10 @@ STOPS = sa.Table(
     sa.Column("job_id", sa.Text, primary_key=True),
     sa.Column("first_told_at", sa.BigInteger),
     sa.Column("told_at", sa.BigInteger),
-    sa.Column("missed_heartbeats", sa.Integer, nullable=False, default=0),
+    sa.Column("missed_since", sa.BigInteger),
 )
-"""Requests to a worker to drop a job; a row goes when the id has left the worker's heartbeats."""
+"""Requests to a worker to drop a job; a row goes when the id has been missing from the worker's heartbeats for as long
+as a lease. `missed_since`: the first heartbeat that left it out, after the last that listed it."""
 
 WORKERS = sa.Table(
     "workers",

@@ -7,9 +7,12 @@ a clock for its music and takes all chance from the seeds it is handed: same req
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from acestep_serverless.audio.clip import Clip
+
+if TYPE_CHECKING:  # extras.py speaks of what is defined here
+    from acestep_serverless.engines.extras import AdapterShelf, WordMaker
 
 Progress = Callable[[float, str], None]
 """Called with a fraction (0.0 to 1.0, never falling) and a short stage text such as "composing"."""
@@ -21,11 +24,72 @@ SEED_MAXIMUM = 4_294_967_295
 
 
 @dataclass(frozen=True, slots=True)
+class Editing:
+    """What is done with given sound. Names and meaning are the REST API's (contract/acestep_parameters.py); the clips
+    are decoded already. Spans are in seconds of the source; `repainting_end` None is its end; codes come 5 a second."""
+
+    task_type: str = "text2music"
+    source: Clip | None = None
+    reference: Clip | None = None
+    audio_code_string: str = ""
+    instruction: str = ""
+    global_caption: str = ""
+    track_name: str = ""
+    track_classes: tuple[str, ...] = ()
+    repainting_start: float = 0.0
+    repainting_end: float | None = None
+    repaint_mode: str = "balanced"
+    repaint_strength: float = 0.5
+    repaint_latent_crossfade_frames: int = 10
+    repaint_wav_crossfade_sec: float = 0.0
+    chunk_mask_mode: str = "auto"
+    audio_cover_strength: float = 1.0
+    cover_noise_strength: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How a diffusion model is walked. `inference_steps` None leaves it to the model, `timesteps` () to the steps."""
+
+    inference_steps: int | None = None
+    guidance_scale: float = 7.0
+    shift: float = 3.0
+    infer_method: str = "ode"
+    use_adg: bool = False
+    cfg_interval_start: float = 0.0
+    cfg_interval_end: float = 1.0
+    timesteps: tuple[float, ...] = ()
+    use_tiled_decode: bool = True
+    lora: str = ""
+    lora_scale: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Planning:
+    """What a language model does before: write the words from `sample_query` (`sample_mode`), polish them
+    (`use_format`), fill in the metas, and with `thinking` the audio codes. `top_k` 0 and `top_p` 1.0 are off."""
+
+    thinking: bool = False
+    sample_mode: bool = False
+    sample_query: str = ""
+    use_format: bool = False
+    use_cot_caption: bool = True
+    use_cot_language: bool = True
+    temperature: float = 0.85
+    cfg_scale: float = 2.5
+    negative_prompt: str = "NO USER INPUT"
+    top_k: int = 0
+    top_p: float = 0.9
+    repetition_penalty: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class GenerationRequest:
     """One task: `len(seeds)` songs from the same words. `None` or "" leaves the choice to the engine.
 
     duration is in seconds (1 to 600); bpm in beats per minute (30 to 300); key_scale such as "C# minor";
-    time_signature "2", "3", "4" or "6" (2/4, 3/4, 4/4, 6/8); vocal_language a code of the ACE-Step list.
+    time_signature "2", "3", "4" or "6" (2/4, 3/4, 4/4, 6/8); vocal_language a code of the ACE-Step list; model one of
+    the engine's `models`.
     """
 
     caption: str
@@ -36,6 +100,10 @@ class GenerationRequest:
     key_scale: str = ""
     time_signature: str = ""
     vocal_language: str = "unknown"
+    model: str = ""
+    editing: Editing = Editing()
+    sampling: Sampling = Sampling()
+    planning: Planning = Planning()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +157,34 @@ class Engine(Protocol):
     @property
     def language_model(self) -> str:
         """What planned it, for `lm_model` in results; "" when no language model took part."""
+        ...
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models that a task may name, the default one first."""
+        ...
+
+    @property
+    def task_types(self) -> frozenset[str]:
+        """Which of the REST API's task types this engine does; every engine does "text2music"."""
+        ...
+
+    @property
+    def uses(self) -> frozenset[str]:
+        """Which parameters of the REST API, beyond the words, metas, seeds and format, change this engine's songs.
+
+        The others are refused where they ask for other work, and named in the song's warnings where they only tune it.
+        """
+        ...
+
+    @property
+    def words(self) -> "WordMaker | None":
+        """The language model that writes songs' words; None when there is none."""
+        ...
+
+    @property
+    def adapters(self) -> "AdapterShelf | None":
+        """The adapters (LoRA) that this engine can wear; None when it can wear none."""
         ...
 
     @property

@@ -94,7 +94,7 @@ def pause_after(deaths_in_a_row: int) -> float:
 def is_stuck(ignoring_stop_since: int | None, now_ms: int, heartbeat_ms: int = 0) -> bool:
     """Tell whether a worker has ignored a stop for too long (times in milliseconds).
 
-    That a job was dropped is known only after it has been missing from two heartbeats, so slow ones need more patience.
+    That a job was dropped is known only from a heartbeat without it, so slow ones need more patience.
     """
     patience = max(STUCK_AFTER_MS, 4 * heartbeat_ms)
     return ignoring_stop_since is not None and now_ms - ignoring_stop_since > patience

@@ -149,7 +149,7 @@ class JobDesk:
         def work(connection: sa.Connection) -> list[store.Moved]:
             store.renew(connection, worker_id, listed, now + self.rules.lease_ms)
             store.count_missed(connection, worker_id, listed, now, heartbeat // 2)
-            stops.count_missed(connection, worker_id, listed)
+            stops.heard(connection, worker_id, listed, now, self.rules.lease_ms)
             missing = (store.held_by(worker_id), JOBS.c.missed_heartbeats >= 2)
             text = (
                 f"the worker finished this job {LOSSES_ALLOWED} times without delivering a result that can be encoded"
@@ -163,9 +163,8 @@ class JobDesk:
 
     async def stops(self, worker_id: str) -> list[str]:
         """List the jobs a worker is to drop now; each is repeated until it leaves the heartbeats."""
-        now = self._clock.now_ms()
-        before = now - self.rules.stop_again_ms
-        due = await self._database.read(lambda connection: stops.due(connection, worker_id, before))
+        now, again = self._clock.now_ms(), self.rules.stop_again_ms
+        due = await self._database.read(lambda connection: stops.due(connection, worker_id, now, again))
         if due:
             await self._database.write(lambda connection: stops.mark_told(connection, worker_id, due, now))
         return due

@@ -30,9 +30,12 @@ def forget_jobs(connection: sa.Connection, job_ids: Sequence[str]) -> None:
     connection.execute(STOPS.delete().where(STOPS.c.job_id.in_(job_ids)))
 
 
-def due(connection: sa.Connection, worker_id: str, told_before: int) -> list[str]:
-    """List the jobs that a worker is to drop and was not told of since `told_before` (ms)."""
-    untold = sa.or_(STOPS.c.told_at.is_(None), STOPS.c.told_at <= told_before)
+def due(connection: sa.Connection, worker_id: str, now: int, again_ms: int) -> list[str]:
+    """List the jobs that a worker is to drop and is told of now: at first, `again_ms` later, and then each time after
+    as long as has passed since the first."""
+    since_first = STOPS.c.told_at - STOPS.c.first_told_at
+    pause = sa.case((since_first > again_ms, since_first), else_=again_ms)
+    untold = sa.or_(STOPS.c.told_at.is_(None), STOPS.c.told_at + pause <= now)
     query = sa.select(STOPS.c.job_id).where(STOPS.c.worker_id == worker_id, untold)
     return list(connection.execute(query).scalars())
 
@@ -44,8 +47,14 @@ def mark_told(connection: sa.Connection, worker_id: str, job_ids: Sequence[str],
     connection.execute(STOPS.update().where(*where).values(told_at=at, first_told_at=first))
 
 
-def count_missed(connection: sa.Connection, worker_id: str, listed: Sequence[str]) -> None:
-    """Count a heartbeat that no longer lists a job to be dropped; after two of them it was dropped."""
-    gone = (STOPS.c.worker_id == worker_id, STOPS.c.job_id.not_in(listed))
-    connection.execute(STOPS.update().where(*gone).values(missed_heartbeats=STOPS.c.missed_heartbeats + 1))
-    connection.execute(STOPS.delete().where(STOPS.c.worker_id == worker_id, STOPS.c.missed_heartbeats >= 2))
+def heard(connection: sa.Connection, worker_id: str, listed: Sequence[str], at: int, lease_ms: int) -> None:
+    """Note a heartbeat: a job to be dropped that none has listed for as long as a lease was dropped.
+
+    Two heartbeats are not enough: they go on in a process of their own while a worker that hardly gets a core still
+    reads the answer that holds the job, and would then run it to its end.
+    """
+    mine = STOPS.c.worker_id == worker_id
+    left = (mine, STOPS.c.job_id.not_in(listed), STOPS.c.missed_since.is_(None))
+    connection.execute(STOPS.update().where(mine, STOPS.c.job_id.in_(listed)).values(missed_since=None))
+    connection.execute(STOPS.update().where(*left).values(missed_since=at))
+    connection.execute(STOPS.delete().where(mine, STOPS.c.missed_since <= at - lease_ms))

@@ -110,7 +110,9 @@ class WorkerRegistry:
     async def views(self, endpoint_id: str) -> list[WorkerView]:
         """List an endpoint's workers that are not gone."""
         holding = sa.select(sa.func.count()).where(JOBS.c.worker_id == WORKERS.c.id, _IS_HELD)
-        ignoring = sa.select(sa.func.min(STOPS.c.first_told_at)).where(STOPS.c.worker_id == WORKERS.c.id)
+        ignoring = sa.select(sa.func.min(STOPS.c.first_told_at)).where(
+            STOPS.c.worker_id == WORKERS.c.id, STOPS.c.missed_since.is_(None)
+        )
         query = sa.select(
             WORKERS.c.id,
             WORKERS.c.state,

@@ -20,7 +20,12 @@ class SketchEngine:
 
     name = "sketch"
     model = "sketch"
+    models = ("sketch",)
     language_model = ""
+    task_types = frozenset({"text2music"})
+    uses: frozenset[str] = frozenset()
+    words = None
+    adapters = None
     limits = LIMITS
 
     @cached_property

@@ -57,6 +57,8 @@ def _workers() -> None:
     op.add_column("workers", sa.Column("fleet_id", sa.Text))
     op.add_column("workers", sa.Column("polls_until", sa.BigInteger))
     op.add_column("workers", sa.Column("fed_at", sa.BigInteger))
+    op.drop_column("stops", "missed_heartbeats")
+    op.add_column("stops", sa.Column("missed_since", sa.BigInteger))
     op.create_table(
         "fleets",
         sa.Column("endpoint_id", sa.Text, primary_key=True),
