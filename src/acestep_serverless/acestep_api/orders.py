@@ -49,6 +49,11 @@ class Order:
     audio_format: str
     warnings: tuple[str, ...]
     """About parameters; what an engine does not read of the words, it says itself with each song."""
+    source: str = ""
+    """The name of the stored file that is edited, "" for none; `reference` is the one whose style is taken."""
+    reference: str = ""
+    caller: str = ""
+    """Who asked, for fairness: a short digest of the key or of the client's address."""
 
 
 def read_order(body: Mapping[str, object], engine: Engine, new_seed: Callable[[], int]) -> Order:
