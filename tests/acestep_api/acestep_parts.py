@@ -2,7 +2,7 @@
 
 import itertools
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,10 +19,14 @@ from acestep_serverless.engines.base import (
     Cancelled,
     EngineLimits,
     GenerationRequest,
+    Made,
+    Piece,
     Progress,
+    Sharing,
     Song,
     SongMetas,
 )
+from acestep_serverless.engines.turns import in_turn
 from acestep_serverless.errors import GenerationCancelled
 
 HELD_AT_MOST = 20.0
@@ -57,15 +61,22 @@ class SineEngine:
     def load(self, progress: Progress) -> None:
         progress(1.0, "ready")
 
-    def generate(self, request: GenerationRequest, progress: Progress, cancelled: Cancelled) -> Iterator[Song]:
+    def sharing(self, request: GenerationRequest) -> Sharing | None:
+        return None
+
+    def generate(self, pieces: Sequence[Piece]) -> Iterator[Made]:
+        return in_turn(pieces, self._songs)
+
+    def _songs(self, piece: Piece) -> Iterator[Song]:
+        request = piece.request
         self.requests.append(request)
         self.ended.clear()
         try:
             for index, seed in enumerate(request.seeds):
-                progress(index / len(request.seeds), "composing")
+                piece.progress(index / len(request.seeds), "composing")
                 self.started.set()
                 if index >= self.held_from:
-                    self._hold(cancelled)
+                    self._hold(piece.cancelled)
                 if self.failure is not None:
                     raise self.failure
                 yield self._song(request, index, seed)

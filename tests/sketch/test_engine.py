@@ -10,9 +10,10 @@ import pytest
 from acestep_serverless.audio.codec import decode, encode
 from acestep_serverless.audio.loudness import integrated_loudness, true_peak
 from acestep_serverless.engines import ENGINE_NAMES, load_engine
-from acestep_serverless.engines.base import Engine, GenerationRequest, Song
+from acestep_serverless.engines.base import Engine, GenerationRequest, Piece, Song
 from acestep_serverless.engines.sketch import soundfont
 from acestep_serverless.engines.sketch.styles import STYLES
+from acestep_serverless.engines.turns import songs_of
 from acestep_serverless.errors import EngineUnavailable, GenerationCancelled
 
 
@@ -28,7 +29,7 @@ def quiet(_fraction: float, _stage: str) -> None:
 
 
 def songs(engine: Engine, caption: str, duration: float, *seeds: int, lyrics: str = "") -> list[Song]:
-    return list(engine.generate(GenerationRequest(caption, lyrics, duration, seeds), quiet, lambda: False))
+    return list(songs_of(engine, GenerationRequest(caption, lyrics, duration, seeds), quiet))
 
 
 @pytest.mark.parametrize(
@@ -62,7 +63,7 @@ def test_a_batch_comes_in_seed_order_and_each_seed_is_its_own_song(engine: Engin
 def test_progress_spans_the_batch(engine: Engine) -> None:
     heard: list[tuple[float, str]] = []
     request = GenerationRequest("folk", "", 3.0, (1, 2))
-    list(engine.generate(request, lambda fraction, stage: heard.append((fraction, stage)), lambda: False))
+    list(songs_of(engine, request, lambda fraction, stage: heard.append((fraction, stage))))
     fractions = [fraction for fraction, _ in heard]
     assert fractions == sorted(fractions)
     assert (fractions[0], fractions[-1]) == (0.0, 1.0)
@@ -71,7 +72,7 @@ def test_progress_spans_the_batch(engine: Engine) -> None:
 
 def test_metas_are_those_of_the_request(engine: Engine) -> None:
     request = GenerationRequest("jazz", "", 4.0, (1,), bpm=100, key_scale="F minor", time_signature="3")
-    (song,) = engine.generate(request, quiet, lambda: False)
+    (song,) = songs_of(engine, request, quiet)
     assert (song.metas.key_scale, song.metas.time_signature) == ("F minor", "3")
     assert song.metas.bpm == pytest.approx(100, abs=3)
     assert song.metas.duration == 4.0
@@ -98,8 +99,16 @@ def test_a_cancel_during_the_longest_song_is_noticed_at_once(engine: Engine, sta
 
     request = GenerationRequest("house", "", 600.0 if stage != "mastering" else 60.0, (1,))
     with pytest.raises(GenerationCancelled):
-        list(engine.generate(request, watch, asked.is_set))
+        list(songs_of(engine, request, watch, asked.is_set))
     assert time.monotonic() - at < 1.5
+
+
+def test_a_piece_that_is_no_longer_wanted_ends_alone(engine: Engine) -> None:
+    pieces = [Piece(GenerationRequest("folk", "", 2.0, (seed,)), quiet, lambda seed=seed: seed == 1) for seed in (1, 2)]
+    made = list(engine.generate(pieces))
+    assert [(entry.piece, entry.song is None) for entry in made] == [(0, True), (1, False)]
+    assert isinstance(made[0].failure, GenerationCancelled)
+    assert engine.sharing(pieces[0].request) is None
 
 
 def test_engines_by_name() -> None:

@@ -10,7 +10,7 @@ stopped.
 import itertools
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -20,7 +20,7 @@ from tone_engine import ToneEngine
 from acestep_serverless.acestep_api import create_app
 from acestep_serverless.client.acestep import AceStepClient
 from acestep_serverless.clock import SYSTEM_CLOCK
-from acestep_serverless.engines.base import Cancelled, GenerationRequest, Progress, Song
+from acestep_serverless.engines.base import Made, Piece
 from acestep_serverless.worker.delivery import GatewaySink, InlineSink
 from acestep_serverless.worker.link import GatewayLink
 from acestep_serverless.worker.loop import JobHandler, Tools, job_handler
@@ -30,9 +30,9 @@ ENDPOINT, WORKER = "ace-step", "w-1"
 
 
 class HoldingEngine(ToneEngine):
-    def generate(self, request: GenerationRequest, progress: Progress, cancelled: Cancelled) -> Iterator[Song]:
-        (self.hold.set if request.caption == "hold" else self.hold.clear)()
-        return super().generate(request, progress, cancelled)
+    def generate(self, pieces: Sequence[Piece]) -> Iterator[Made]:
+        (self.hold.set if pieces[0].request.caption == "hold" else self.hold.clear)()
+        return super().generate(pieces)
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 cancelled."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,10 +12,14 @@ from acestep_serverless.engines.base import (
     Cancelled,
     EngineLimits,
     GenerationRequest,
+    Made,
+    Piece,
     Progress,
+    Sharing,
     Song,
     SongMetas,
 )
+from acestep_serverless.engines.turns import in_turn
 from acestep_serverless.errors import EngineError, GenerationCancelled
 
 READ_CHARACTERS = 100
@@ -44,14 +48,20 @@ class ToneEngine:
     def load(self, progress: Progress) -> None:
         progress(1.0, "loaded")
 
-    def generate(self, request: GenerationRequest, progress: Progress, cancelled: Cancelled) -> Iterator[Song]:
-        self.requests.append(request)
-        progress(0.25, "tuning")
+    def sharing(self, request: GenerationRequest) -> Sharing | None:
+        return None
+
+    def generate(self, pieces: Sequence[Piece]) -> Iterator[Made]:
+        return in_turn(pieces, self._songs)
+
+    def _songs(self, piece: Piece) -> Iterator[Song]:
+        self.requests.append(piece.request)
+        piece.progress(0.25, "tuning")
         if self.failure:
             raise EngineError(self.failure)
-        self._hold(cancelled)
-        for index, seed in enumerate(request.seeds):
-            yield self._song(request, index, seed)
+        self._hold(piece.cancelled)
+        for index, seed in enumerate(piece.request.seeds):
+            yield self._song(piece.request, index, seed)
 
     def _hold(self, cancelled: Cancelled) -> None:
         self.held.set()

@@ -18,6 +18,7 @@ from acestep_serverless.acestep_api.tasks import FINAL, HIGHEST_ACTIVE, State, T
 from acestep_serverless.acestep_api.waiting import Waits
 from acestep_serverless.clock import Clock
 from acestep_serverless.engines.base import Engine, Song
+from acestep_serverless.engines.turns import songs_of
 from acestep_serverless.errors import AcestepServerlessError, EngineError, GenerationCancelled
 
 STOPPED = "the server stopped before the song was finished"
@@ -135,7 +136,7 @@ class Scheduler:
         def report(fraction: float, stage: str) -> None:
             self.table.report(task.task_id, fraction, stage)
 
-        for song in self._engine.generate(task.order.request, report, task.stop.is_set):
+        for song in songs_of(self._engine, task.order.request, report, task.stop.is_set):
             made.put(_Made(task, song))
         report(HIGHEST_ACTIVE, "encoding")
 

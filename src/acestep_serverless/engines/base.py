@@ -1,11 +1,11 @@
-"""What is an engine? A request goes in, songs come out, one by one, as soon as each is finished.
+"""What is an engine? Requests go in, alone or several at once; songs come out, each as soon as it is finished.
 
 Conventions: samples are float32 `[channels, samples]` at 48 kHz in -1..1; durations are seconds; seeds are
 0 to 4,294,967,295; fractions run from 0.0 to 1.0. An engine holds no request state between calls, never reads
 a clock for its music and takes all chance from the seeds it is handed: same request, same samples.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,7 +18,7 @@ Progress = Callable[[float, str], None]
 """Called with a fraction (0.0 to 1.0, never falling) and a short stage text such as "composing"."""
 
 Cancelled = Callable[[], bool]
-"""True once the caller wants no more; an engine asks at least every 0.1 s and raises GenerationCancelled."""
+"""True once the caller wants no more; an engine asks at least every 0.1 s or between two steps of its model."""
 
 SEED_MAXIMUM = 4_294_967_295
 
@@ -104,6 +104,13 @@ class GenerationRequest:
     editing: Editing = Editing()
     sampling: Sampling = Sampling()
     planning: Planning = Planning()
+    analysis: str = ""
+    """What is wanted instead of songs: one of `ANALYSES`, or "" for songs."""
+
+
+ANALYSES = ("analysis_only", "full_analysis_only", "extract_codes_only")
+"""The REST API's names for: the language model's plan for the words; what it hears in the source; the source's codes.
+An engine that does one of them has its name in `uses`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,18 +138,69 @@ class Song:
 
 
 @dataclass(frozen=True, slots=True)
+class Analysis:
+    """What a piece whose request names an analysis ends with. None and "" are what the engine did not find out.
+
+    bpm in beats per minute, duration in seconds, audio codes 5 a second as the REST API spells them.
+    """
+
+    caption: str = ""
+    lyrics: str = ""
+    bpm: int | None = None
+    duration: float | None = None
+    key_scale: str = ""
+    time_signature: str = ""
+    vocal_language: str = ""
+    genres: str = ""
+    audio_codes: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One task's part of a batch: what is wanted, whom to tell of its progress, and whether it is still wanted."""
+
+    request: GenerationRequest
+    progress: Progress
+    cancelled: Cancelled
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What came of the piece of this number in the batch: one song of it, its analysis, or why there is no more."""
+
+    piece: int
+    song: Song | None = None
+    analysis: Analysis | None = None
+    failure: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """With whom a request may share a batch: those of an equal `key` (model, length, settings), `songs` together."""
+
+    key: Hashable
+    songs: int
+
+
+@dataclass(frozen=True, slots=True)
 class EngineLimits:
-    """What one task may ask: seconds, songs, and how many characters of text the engine really reads."""
+    """What one task may ask: seconds, songs, and how many characters of text the engine really reads.
+
+    `songs_together` is the most songs that any batch of several tasks holds (no `Sharing` says more); 1 means that
+    this engine makes every task alone.
+    """
 
     shortest: float
     longest: float
     largest_batch: int
     caption_characters: int
     lyrics_characters: int
+    songs_together: int = 1
 
 
 class Engine(Protocol):
-    """A maker of songs. `load` once, then `generate` from one thread at a time."""
+    """A maker of songs. `load` once, then `generate` from one thread at a time; the rest from any thread."""
 
     @property
     def name(self) -> str:
@@ -196,6 +254,22 @@ class Engine(Protocol):
         """Make ready (weights, sound banks). Raises EngineUnavailable with the mending command."""
         ...
 
-    def generate(self, request: GenerationRequest, progress: Progress, cancelled: Cancelled) -> Iterator[Song]:
-        """Yield the songs in seed order. Raises GenerationCancelled or EngineError."""
+    def sharing(self, request: GenerationRequest) -> Sharing | None:
+        """Tell with which requests this one may share a batch; None: it is made alone.
+
+        The same request always has the same answer. It is asked as soon as a task is queued, before source and
+        reference are decoded (both are None then), and must be quick.
+        """
+        ...
+
+    def generate(self, pieces: Sequence[Piece]) -> Iterator[Made]:
+        """Make the songs of all pieces, in one pass of the model or in turn, and yield each as soon as it is finished.
+
+        One piece, or several whose requests share a batch (`sharing`). The songs of a piece come in seed order, those
+        of several pieces in any. A piece ends with its last song, its analysis, or one `failure`; what ails one
+        piece is that one's failure and leaves the others alone. Each piece is asked whether it is still wanted: one
+        that is not ends with GenerationCancelled as its failure, the others go on. What ails the whole batch (no memory
+        for so many songs) may be raised: the caller then asks for each unfinished piece alone. No more than one
+        finished song is held back for the caller.
+        """
         ...

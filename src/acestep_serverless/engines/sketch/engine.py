@@ -1,14 +1,25 @@
 """How does the built-in engine make a song? It composes a score from the request and lets its band play it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 
 from acestep_serverless.audio.together import abandonable
-from acestep_serverless.engines.base import Cancelled, EngineLimits, GenerationRequest, Progress, Song, SongMetas
+from acestep_serverless.engines.base import (
+    Cancelled,
+    EngineLimits,
+    GenerationRequest,
+    Made,
+    Piece,
+    Progress,
+    Sharing,
+    Song,
+    SongMetas,
+)
 from acestep_serverless.engines.sketch.band import play
 from acestep_serverless.engines.sketch.composer import compose
 from acestep_serverless.engines.sketch.soundfont import SoundFont, find_soundfont
+from acestep_serverless.engines.turns import in_turn
 
 LIMITS = EngineLimits(shortest=1.0, longest=600.0, largest_batch=8, caption_characters=512, lyrics_characters=4096)
 # Share of a song's time that composing takes: 0.03 s of 1.1 s for a 90 s song.
@@ -38,10 +49,18 @@ class SketchEngine:
         _ = self._font
         progress(1.0, "ready")
 
-    def generate(self, request: GenerationRequest, progress: Progress, cancelled: Cancelled) -> Iterator[Song]:
-        """Yield one song per seed, in order; `progress` spans them all. Raises GenerationCancelled."""
-        for index, seed in enumerate(request.seeds):
-            yield self._song(request, index, seed, _share(progress, index, len(request.seeds)), cancelled)
+    def sharing(self, request: GenerationRequest) -> Sharing | None:
+        """Share nothing: one song's parts already play on every core, so songs side by side would all be late."""
+        return None
+
+    def generate(self, pieces: Sequence[Piece]) -> Iterator[Made]:
+        """Make one song after another, piece by piece; a piece's `progress` spans its songs."""
+        return in_turn(pieces, self._songs)
+
+    def _songs(self, piece: Piece) -> Iterator[Song]:
+        seeds = piece.request.seeds
+        for index, seed in enumerate(seeds):
+            yield self._song(piece.request, index, seed, _share(piece.progress, index, len(seeds)), piece.cancelled)
 
     def _song(
         self, request: GenerationRequest, index: int, seed: int, progress: Progress, cancelled: Cancelled
@@ -69,7 +88,7 @@ class SketchEngine:
 
 
 def _share(progress: Progress, index: int, songs: int) -> Progress:
-    """Return the progress of one song as its share of the batch, never falling."""
+    """Return the progress of one song as its share of the piece, never falling."""
     highest = 0.0
 
     def report(fraction: float, stage: str) -> None:
