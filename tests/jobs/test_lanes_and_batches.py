@@ -10,6 +10,7 @@ from acestep_serverless.contract.worker_protocol import dump
 from acestep_serverless.database.tables import JOBS
 from acestep_serverless.jobs import store
 from acestep_serverless.jobs.streams import CHUNK_LIMIT, StreamDesk, split
+from acestep_serverless.registry.workers import NOTED_AHEAD_MS
 
 
 def ids_of(texts):
@@ -40,7 +41,7 @@ async def test_while_an_idle_worker_asks_each_gets_one_and_a_busy_one_none(offic
     await office.workers.polls("w2", 25_000)
     assert ids_of(await office.desk.take(ENDPOINT, "w1", 3)) == ["j0"]
     assert await office.desk.take(ENDPOINT, "w1", 3) == [], "busy, and an idle one asks"
-    office.now += 25_001
+    office.now += 25_000 + NOTED_AHEAD_MS
     assert ids_of(await office.desk.take(ENDPOINT, "w1", 2)) == ["j1", "j2"], "the other one asks no longer"
 
 

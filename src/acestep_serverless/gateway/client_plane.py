@@ -5,6 +5,7 @@ failures to SDKs.
 """
 
 import math
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -65,9 +66,11 @@ async def runsync(request: Request, parts: PartsHere, endpoint: EndpointHere, wa
     seconds = _wait_seconds(wait)
     body = wire.parse_job_body(wire.load_client_json(await read_body(request, wire.RUNSYNC_BODY_LIMIT)))
     job_id = wire.runsync_id(parts.new_uuid)
-    await parts.desk.submit(endpoint.id, job_id, body, endpoint.execution_timeout_ms)
 
-    final = await _end_of(job_id, request, parts, endpoint, seconds)
+    async def begin() -> None:
+        await parts.desk.submit(endpoint.id, job_id, body, endpoint.execution_timeout_ms)
+
+    final = await _end_of(job_id, request, parts, endpoint, seconds, begin)
     if final is not None:
         return _show(final, parts)
     view = await parts.desk.view(endpoint.id, job_id)
@@ -90,12 +93,19 @@ async def _set_ttl(job_id: str, parts: Parts, endpoint: Endpoint, text: str | No
         await parts.desk.set_ttl(endpoint.id, job_id, _milliseconds("ttl", text, wire.STATUS_TTL_BOUNDS))
 
 
-async def _end_of(job_id: str, request: Request, parts: Parts, endpoint: Endpoint, seconds: float) -> JobView | None:
+async def _end_of(
+    job_id: str,
+    request: Request,
+    parts: Parts,
+    endpoint: Endpoint,
+    seconds: float,
+    begin: Callable[[], Awaitable[object]] | None = None,
+) -> JobView | None:
     async def look() -> JobView | None:
         now = await parts.desk.view(endpoint.id, job_id)
         return now if parts.desk.is_final(now) else None
 
-    return await hold(parts, request, f"job:{job_id}", look, seconds)
+    return await hold(parts, request, f"job:{job_id}", look, seconds, begin=begin)
 
 
 @ROUTES.post("/status-sync/{job_id}", include_in_schema=False)

@@ -22,14 +22,19 @@ async def hold(
     look: Callable[[], Awaitable[Found | None]],
     seconds: float,
     look_again: float = LOOK_AGAIN,
+    begin: Callable[[], Awaitable[object]] | None = None,
 ) -> Found | None:
     """Wait up to `seconds` for `look` to find something; None when the time is over, the asker left or we are closing.
 
     The asker's presence is checked right before each look, so that a job is not handed to a worker that has gone.
+    `begin` is done first, once somebody listens: what it makes is new, so there is nothing to look at before a bell.
     """
     wakeup: Wakeup = parts.wakeup
     deadline = parts.clock.monotonic() + seconds
     with wakeup.listen(topic) as bell:
+        if begin is not None:
+            await begin()
+            await wait_for_bell(bell, min(max(0.0, deadline - parts.clock.monotonic()), look_again))
         while True:
             if await request.is_disconnected():
                 return None

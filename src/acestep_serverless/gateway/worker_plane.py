@@ -86,13 +86,14 @@ async def job_done(
         report = wire.parse_done(await read_body(request, wire.DONE_BODY_LIMIT))
     except TooLarge:
         report = JobResult(None, f"the output is larger than the limit of {wire.DONE_BODY_LIMIT} bytes")
+    ended = None
     if isinstance(report, ProgressReport):
         await parts.desk.progress(worker_id, job_id, report.payload)
     else:
-        await parts.desk.finish(worker_id, job_id, report)
+        ended = await parts.desk.finish(worker_id, job_id, report)
         if report.stop_worker and state == "ACTIVE":
             await parts.workers.drain(endpoint_id, worker_id)
-    return {"status": await _state_of(parts, endpoint_id, job_id)}
+    return {"status": ended or await _state_of(parts, endpoint_id, job_id)}
 
 
 async def _state_of(parts: Parts, endpoint_id: str, job_id: str) -> str:

@@ -6,7 +6,7 @@ It holds no state of its own: rows do. After each commit it rings the bells of t
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -54,6 +54,7 @@ class JobDesk:
     ) -> None:
         self._database, self._clock, self.rules, self._watch = database, clock, rules, watch
         self._arrivals = Together(self._insert)
+        self._views = Together(self._look)
 
     def new_row(self, endpoint_id: str, job_id: str, request: JobRequest, execution_timeout_ms: int) -> dict[str, Any]:
         """Give the row of a job that is submitted now. The request's own timeout goes before the endpoint's."""
@@ -87,10 +88,19 @@ class JobDesk:
 
     async def view(self, endpoint_id: str, job_id: str) -> JobView:
         """Show a job of this endpoint."""
-        found = await self._database.read(lambda connection: looks.view(connection, endpoint_id, job_id))
+        found, is_whole = await self._views.ask((endpoint_id, job_id))
         if found is None:
             raise NotFound(f"endpoint {endpoint_id} has no job {job_id!r}; finished jobs are kept for a limited time")
-        return found
+        if is_whole or not self.is_final(found):
+            return found
+        return replace(found, output=await self._database.read(lambda connection: looks.output(connection, job_id)))
+
+    async def _look(self, asked: Sequence[tuple[str, str]]) -> list[tuple[JobView | None, bool]]:
+        """Look at several jobs at once; at a single one with its output."""
+        if len(asked) == 1:
+            return [(await self._database.read(lambda connection: looks.view(connection, *asked[0])), True)]
+        found = await self._database.read(lambda connection: looks.views(connection, asked))
+        return [(view, False) for view in found]
 
     async def page(
         self, endpoint_id: str, state: JobState | None, offset: int, limit: int
@@ -130,16 +140,19 @@ class JobDesk:
             lambda connection: store.renew(connection, worker_id, [job_id], until, progress=payload)
         )
 
-    async def finish(self, worker_id: str, job_id: str, result: JobResult) -> bool:
-        """Take the lease holder's result; False when it is late, foreign or repeated, which changes nothing."""
+    async def finish(self, worker_id: str, job_id: str, result: JobResult) -> str | None:
+        """Take the lease holder's result and give the job's state; None when it is late, foreign or repeated, which
+        changes nothing."""
         now = self._clock.now_ms()
 
         def work(connection: sa.Connection) -> list[store.Moved]:
             moved = store.finish(connection, worker_id, job_id, now, result.output, result.error)
-            stops.forget(connection, worker_id, job_id)  # Whoever sends a result has stopped working at it.
+            if not moved:
+                stops.forget(connection, worker_id, job_id)  # Whoever sends a result has stopped working at it.
             return moved
 
-        return bool(self._announce(await self._database.write(work)))
+        moved = self._announce(await self._database.write(work))
+        return moved[0].state if moved else None
 
     async def heartbeat(self, worker_id: str, listed: Sequence[str]) -> None:
         """Renew the leases of the jobs a worker lists; one it holds but leaves out twice in a row was lost on the

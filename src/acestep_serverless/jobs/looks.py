@@ -1,6 +1,8 @@
 """What is there to see of jobs? The reading statements: one job, a page of them, the queue, counts."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -17,9 +19,9 @@ SCALING_COUNTED = 1_000
 
 _SHOWN = ("id", "state", "submitted_at", "taken_at", "finished_at", "worker_id")
 # Built once: putting such a statement together for each call takes longer than SQLite takes to answer it.
-_VIEW = sa.select(*(JOBS.c[name] for name in (*_SHOWN, "progress", "error"))).where(
-    JOBS.c.id == sa.bindparam("job"), JOBS.c.endpoint_id == sa.bindparam("endpoint")
-)
+_ALL_SHOWN = sa.select(*(JOBS.c[name] for name in (*_SHOWN, "progress", "error")))
+_VIEW = _ALL_SHOWN.where(JOBS.c.id == sa.bindparam("job"), JOBS.c.endpoint_id == sa.bindparam("endpoint"))
+_VIEWS = _ALL_SHOWN.add_columns(JOBS.c.endpoint_id).where(JOBS.c.id.in_(sa.bindparam("jobs", expanding=True)))
 _OUTPUT = sa.select(JOB_BODIES.c.output).where(JOB_BODIES.c.job_id == sa.bindparam("job"))
 
 
@@ -28,10 +30,30 @@ def view(connection: sa.Connection, endpoint_id: str, job_id: str) -> JobView | 
     row = connection.execute(_VIEW, {"job": job_id, "endpoint": endpoint_id}).first()
     if row is None:
         return None
-    state, output = JobState(row.state), row.progress
-    if state in FINAL_STATES:
-        output = connection.execute(_OUTPUT, {"job": job_id}).scalar()
-    return JobView(row.id, state, row.submitted_at, row.taken_at, row.finished_at, row.worker_id, output, row.error)
+    return _shown(row, output(connection, job_id) if row.state in FINAL_STATES else row.progress)
+
+
+def output(connection: sa.Connection, job_id: str) -> str | None:
+    """Read a job's output, as JSON text."""
+    return connection.execute(_OUTPUT, {"job": job_id}).scalar()
+
+
+def views(connection: sa.Connection, asked: Sequence[tuple[str, str]]) -> list[JobView | None]:
+    """Read what `/status` shows of several jobs, (endpoint, job) each; the outputs of final ones are left out: they
+    may be large, and nobody should wait for another's."""
+    rows = {row.id: row for row in connection.execute(_VIEWS, {"jobs": [job for _, job in asked]})}
+    found = [(rows.get(job), endpoint) for endpoint, job in asked]
+    return [
+        _shown(row, None if row.state in FINAL_STATES else row.progress)
+        if row is not None and row.endpoint_id == endpoint
+        else None
+        for row, endpoint in found
+    ]
+
+
+def _shown(row: sa.Row[Any], text: str | None) -> JobView:
+    times = row.submitted_at, row.taken_at, row.finished_at
+    return JobView(row.id, JobState(row.state), *times, row.worker_id, text, row.error)
 
 
 def page(

@@ -5,7 +5,7 @@ rows it returns are the answer. Nothing here reads, thinks and then writes.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,9 +36,10 @@ _INDEX_OF: dict[tuple[JobState, ...], Condition] = {
 # Built once: putting such a statement together for each call takes longer than SQLite takes to answer it.
 _INSERT_EVENT = JOB_EVENTS.insert()
 _FORGET_CHUNKS = STREAM_CHUNKS.delete().where(STREAM_CHUNKS.c.job_id == sa.bindparam("job"))
-_EMPTIED = JOB_BODIES.update().where(JOB_BODIES.c.job_id == sa.bindparam("moved_id")).values(passed_on="{}")
 _SET_OUTPUT = (
-    JOB_BODIES.update().where(JOB_BODIES.c.job_id == sa.bindparam("job")).values(output=sa.bindparam("new_output"))
+    JOB_BODIES.update()
+    .where(JOB_BODIES.c.job_id == sa.bindparam("job"))
+    .values(output=sa.bindparam("new_output"), passed_on="{}")
 )
 _BODY = sa.select(JOB_BODIES.c.job_id, JOB_BODIES.c.input, JOB_BODIES.c.passed_on)
 
@@ -102,11 +103,12 @@ def _carry_out(
     sources: tuple[JobState, ...],
     statement: _Statement,
     given: Mapping[str, Any],
+    output: str | None = None,
 ) -> list[Moved]:
     known = {**given, "moved_at": at} if MOVES[name].target in FINAL_STATES else {**given}
     rows = [Moved(*tuple(row)) for row in connection.execute(statement, known)]
     if rows:
-        _follow(connection, name, at, rows, sources)
+        _follow(connection, name, at, rows, sources, output)
     return rows
 
 
@@ -124,8 +126,15 @@ def _in_states(states: tuple[JobState, ...]) -> list[Condition]:
     return [named, _INDEX_OF.get(states, IS_OPEN)]
 
 
-def _follow(connection: sa.Connection, name: str, at: int, moved: list[Moved], sources: tuple[JobState, ...]) -> None:
-    """Write what every move brings with it: history, tallies, the outbox, a request to its worker to stop."""
+def _follow(
+    connection: sa.Connection,
+    name: str,
+    at: int,
+    moved: list[Moved],
+    sources: tuple[JobState, ...],
+    output: str | None,
+) -> None:
+    """Write what every move brings with it: history, tallies, output, the outbox, a request to its worker to stop."""
     rule = MOVES[name]
     events = [{"job_id": job.id, "at": at, "move": name, "worker_id": job.worker_id} for job in moved]
     connection.execute(_INSERT_EVENT, events)
@@ -134,7 +143,7 @@ def _follow(connection: sa.Connection, name: str, at: int, moved: list[Moved], s
         counted.subtract((job.endpoint_id, sources[0].value) for job in moved)
     if rule.target in FINAL_STATES:
         counted.update((job.endpoint_id, rule.target.value) for job in moved)
-        _close(connection, at, moved)
+        _close(connection, at, moved, output)
     if rule.target is JobState.IN_PROGRESS:
         counted.update((job.endpoint_id, tallies.RETRIED) for job in moved if job.deliveries > 1)
     tallies.add(connection, counted)
@@ -144,9 +153,9 @@ def _follow(connection: sa.Connection, name: str, at: int, moved: list[Moved], s
                 stops.ask(connection, job.worker_id, job.id)
 
 
-def _close(connection: sa.Connection, at: int, moved: Iterable[Moved]) -> None:
+def _close(connection: sa.Connection, at: int, moved: Sequence[Moved], output: str | None) -> None:
     # Row by row: a purged queue may have more ids than a statement may have parameters.
-    connection.execute(_EMPTIED, [{"moved_id": job.id} for job in moved])
+    connection.execute(_SET_OUTPUT, [{"job": job.id, "new_output": output} for job in moved])
     letters = [{"job_id": job.id, "url": job.webhook, "due_at": at} for job in moved if job.webhook]
     if letters:
         connection.execute(OUTBOX.insert(), letters)
@@ -173,7 +182,7 @@ def _taking() -> tuple[Any, _Statement]:
         "deliveries": JOBS.c.deliveries + 1,
     }
     first = JOBS.c.number.in_(sa.select(line.c.number))
-    return fed.values(polled_at=at, fed_at=at, polls_until=None), _spelled("take", _WAITING, [first], values)
+    return fed.values(polled_at=at, fed_at=at), _spelled("take", _WAITING, [first], values)
 
 
 _FED, _TAKE = _taking()
@@ -192,8 +201,9 @@ def take(
     given |= {"endpoint": endpoint_id, "most": limit, "new_lease": lease_expires_at}
     moved = _carry_out(connection, "take", at, _WAITING, _TAKE, given)
     for job in moved:
-        stops.forget(connection, worker_id, job.id)
-        connection.execute(_FORGET_CHUNKS, {"job": job.id})
+        if job.deliveries > 1:  # Of an earlier delivery there may be something left.
+            stops.forget(connection, worker_id, job.id)
+            connection.execute(_FORGET_CHUNKS, {"job": job.id})
     return moved if len(moved) < 2 else _in_line(connection, moved)
 
 
@@ -218,10 +228,7 @@ def finish(
     """End a job with the result of its lease holder: an output (JSON text), or an error."""
     name = "complete" if error is None else "fail"
     given = {"job": job_id, "holder": worker_id, "new_error": error}
-    moved = _carry_out(connection, name, at, MOVES[name].sources, _FINISH[name], given)
-    if moved:
-        set_output(connection, job_id, output)
-    return moved
+    return _carry_out(connection, name, at, MOVES[name].sources, _FINISH[name], given, output)
 
 
 def held_by(worker_id: str) -> Condition:
@@ -236,7 +243,7 @@ def bodies_for_worker(connection: sa.Connection, job_ids: Sequence[str]) -> dict
 
 
 def set_output(connection: sa.Connection, job_id: str, output: str | None) -> None:
-    """Store a result's output (JSON text) beside the job."""
+    """Store a result's output (JSON text) beside a job that has ended, and forget what was passed on with it."""
     connection.execute(_SET_OUTPUT, {"job": job_id, "new_output": output})
 
 

@@ -13,6 +13,11 @@ from acestep_serverless.database.tables import FLEETS, JOBS, STOPS, WORKERS
 from acestep_serverless.database.upsert import insert_once, upsert
 from acestep_serverless.errors import AccessDenied, Conflict, NotFound
 
+NOTED_AHEAD_MS = 4_000
+"""Together with a worker's longest wait less than the lease by which its silence is judged (25 s and 30 s)."""
+MOST_NOTED = 10_000
+"""Workers whose notes are remembered; beyond that all are written again."""
+
 _IS_HELD = JOBS.c.lease_expires_at.is_not(None)
 _CHECK = sa.select(WORKERS.c.token_digest, WORKERS.c.state).where(
     WORKERS.c.id == sa.bindparam("worker"), WORKERS.c.endpoint_id == sa.bindparam("endpoint")
@@ -54,6 +59,7 @@ class WorkerRegistry:
 
     def __init__(self, database: Database, clock: Clock, new_token: Callable[[], str]) -> None:
         self._database, self._clock, self._new_token = database, clock, new_token
+        self._noted_until: dict[str, int] = {}
 
     async def enrol(self, endpoint_id: str, worker_id: str, *, fleet_id: str | None) -> str:
         """Admit a worker under a fresh id and return its token, kept here as a digest only. A used id raises
@@ -81,10 +87,21 @@ class WorkerRegistry:
         return str(row.state)
 
     async def polls(self, worker_id: str, for_ms: int | None) -> None:
-        """Note that a worker asks for work and will wait `for_ms`, or (None) that it asks no longer."""
+        """Note that a worker asks for work and will wait `for_ms`, or (None) that it asks no longer.
+
+        The note goes NOTED_AHEAD_MS beyond, and is not written again while it still covers a wait: between two jobs
+        that come one after the other it would cost a commit. Nobody else shortens it but those who take the worker off.
+        """
         now = self._clock.now_ms()
-        values = {"polls_until": None} if for_ms is None else {"polled_at": now, "polls_until": now + for_ms}
-        await self._note(worker_id, values)
+        if for_ms is None:
+            self._noted_until.pop(worker_id, None)
+            await self._note(worker_id, {"polls_until": None})
+        elif self._noted_until.get(worker_id, 0) < now + for_ms:
+            until = now + for_ms + NOTED_AHEAD_MS
+            await self._note(worker_id, {"polled_at": now, "polls_until": until})
+            if len(self._noted_until) >= MOST_NOTED:
+                self._noted_until.clear()
+            self._noted_until[worker_id] = until
 
     async def pinged(self, worker_id: str, unhealthy: str | None) -> None:
         """Note a heartbeat. A worker that was declared gone stays gone: its fleet saw its end."""
