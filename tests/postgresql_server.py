@@ -77,6 +77,15 @@ class PostgreSQL:
             )
         )
 
+    def stop(self) -> None:
+        """Let the server end, with every connection."""
+        self._admin.dispose()
+        self._server.stop()
+
+    def start(self) -> None:
+        """Start the server again, over the same files."""
+        self._server.start()
+
     def close(self) -> None:
         """Stop the server and delete its files."""
         self._admin.dispose()

@@ -78,6 +78,8 @@ class TooManyRequests(AcestepServerlessError):
 class Unavailable(AcestepServerlessError):
     """Not now, though nothing is wrong with the request: the same can succeed in a moment."""
 
+    retry_after = 2
+
 
 class EngineError(AcestepServerlessError):
     """The engine could not make the song."""

@@ -136,6 +136,34 @@ async def test_a_wait_out_of_its_bounds_is_400_and_no_job_is_made(house, wait):
     assert (await house.get("health")).json()["jobs"]["inQueue"] == 0
 
 
+@pytest.mark.parametrize("operation", ["status", "status-sync"])
+async def test_ttl_sets_how_long_a_job_lives_from_now_on(house, operation):
+    short, long, untouched = [await house.run(n=number) for number in range(3)]
+    for job_id, ttl in ((short, 2_000), (long, 3_600_000)):
+        answer = await house.get(f"{operation}/{job_id}?ttl={ttl}&wait=1000")
+        assert (answer.status_code, answer.json()["status"]) == (200, "IN_QUEUE")
+    house.clock.move(3)
+
+    async def is_over():
+        return (await house.status(short))["status"] == "TIMED_OUT"
+
+    for _ in range(100):
+        if await is_over():
+            break
+        await asyncio.sleep(0.05)  # A sweep each second ends what has outlived its ttl.
+    assert await is_over()
+    assert {(await house.status(job_id))["status"] for job_id in (long, untouched)} == {"IN_QUEUE"}
+
+
+@pytest.mark.parametrize("ttl", ["999", "604800001", "-1", "", "1e6", "soon"])
+async def test_a_ttl_out_of_its_bounds_is_400_and_changes_nothing(house, ttl):
+    job_id = await house.run()
+    answer = await house.get(f"status/{job_id}?ttl={ttl}")
+    assert answer.status_code == 400
+    assert "ttl: must be whole milliseconds from 1000 to 604800000" in answer.json()["error"]
+    assert (await house.status(job_id))["status"] == "IN_QUEUE"
+
+
 WRONG_BODIES = {
     "nothing": (b"", "must be JSON"),
     "no json": (b"caption=x", "must be JSON"),

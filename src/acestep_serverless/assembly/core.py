@@ -162,6 +162,8 @@ async def _sweep_for_ever(sweeper: Sweeper, parts: Parts) -> None:
             if report.settled:
                 silence = max(parts.desk.rules.keep_ms, parts.desk.rules.lease_ms)
                 await parts.workers.forget(silent_since=parts.clock.now_ms() - silence)
+        except Unavailable as error:
+            LOG.warning("a sweep was put off", reason=str(error))
         except Exception:
             LOG.exception("a sweep failed; the next one tries again")
 
@@ -171,6 +173,8 @@ async def _notify_for_ever(outbox: Outbox) -> None:
         await asyncio.sleep(NOTIFY_EVERY)
         try:
             await outbox.run_once()
+        except Unavailable as error:
+            LOG.warning("webhooks were put off", reason=str(error))
         except Exception:
             LOG.exception("webhooks could not be sent; the next round tries again")
 

@@ -37,7 +37,7 @@ def say(code: int, sentence: str, headers: Mapping[str, str] | None = None) -> R
 
 async def _answer(_request: Request, error: Exception) -> Response:
     code = next((code for kind, code in STATUS_CODES.items() if isinstance(error, kind)), 500)
-    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, TooManyRequests) else None
+    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, TooManyRequests | Unavailable) else None
     return say(code, str(error), headers)
 
 

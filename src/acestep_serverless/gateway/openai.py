@@ -36,7 +36,7 @@ Batch = tuple[list[str], JobView | None]
 
 def _refusal(error: AcestepServerlessError) -> Response:
     status = next((code for kind, code in STATUS_CODES.items() if isinstance(error, kind)), 500)
-    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, TooManyRequests) else None
+    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, TooManyRequests | Unavailable) else None
     return _answer(wire.failure(status, str(error)), headers)
 
 
