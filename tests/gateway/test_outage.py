@@ -63,7 +63,7 @@ async def test_a_stopped_database_is_503_with_retry_after_and_nothing_is_lost(ho
         assert answer.status_code == 503, answer.text
         assert int(answer.headers["retry-after"]) >= 1
         assert "database" in answer.json()["error"]
-    assert taken is not None and taken["id"] == running
+    assert taken["id"] == running
     assert (await house.status(running))["status"] == "IN_PROGRESS"
     assert (await worker.done(running, '{"output": 1}')).json() == {"status": "COMPLETED"}
     assert (await worker.take())["id"] == waiting
