@@ -59,22 +59,26 @@ async def test_no_more_finished_tasks_are_kept_than_allowed(tmp_path: Path) -> N
         assert len(list(tmp_path.iterdir())) == 3
 
 
-async def test_a_stop_fails_the_running_task_and_a_new_start_goes_on_with_the_queued_one(tmp_path: Path) -> None:
-    engine = SineEngine()
+async def test_a_stop_puts_the_running_task_back_and_a_new_start_makes_it_before_the_queued_one(tmp_path: Path) -> None:
+    engine = SineEngine(held_from=1)
     engine.go.clear()
     async with running(tmp_path, engine=engine) as server:
-        first, second = await server.release(), await server.release()
+        first, second = await server.release(batch_size=2), await server.release()
         assert await asyncio.to_thread(engine.started.wait, SOON)
         tasks = server.app.state.tasks
         for _ in range(2):
             tasks.stop()
-        [entry, queued] = await server.query(first, second, wait=0)
+        stopped = await server.query(first, second, wait=0)
+        assert not list(tmp_path.iterdir())
         engine.go.set()
         for _ in range(2):
             tasks.start()
-        [after] = await server.query(second)
-    assert json.loads(str(entry["result"]))[0]["error"] == "the server stopped before the song was finished"
-    assert (entry["status"], queued["status"], after["status"]) == (2, 0, 1)
+        after = [(await server.query(task_id))[0] for task_id in (first, second)]
+    assert [(entry["status"], entry["progress_text"]) for entry in stopped] == [(0, "queued"), (0, "queued")]
+    assert [json.loads(str(entry["result"]))[0]["queue_position"] for entry in stopped] == [1, 2]
+    assert [entry["status"] for entry in after] == [1, 1]
+    seeds = [request.seeds for request in engine.requests]
+    assert seeds == [seeds[0], seeds[0], seeds[2]]
 
 
 async def test_a_task_that_was_stopped_does_not_succeed_even_if_its_engine_did_not_listen(tmp_path: Path) -> None:
@@ -84,12 +88,13 @@ async def test_a_task_that_was_stopped_does_not_succeed_even_if_its_engine_did_n
         task_id = await server.release()
         assert await asyncio.to_thread(engine.started.wait, SOON)
         tasks = server.app.state.tasks
+        told = tasks.table.get(task_id).stop
         stopping = asyncio.create_task(asyncio.to_thread(tasks.stop))
-        assert await asyncio.to_thread(tasks.table.get(task_id).stop.wait, SOON)
+        assert await asyncio.to_thread(told.wait, SOON)
         engine.go.set()
         await stopping
         [entry] = await server.query(task_id, wait=0)
-    assert (entry["status"], entry["progress_text"]) == (2, "failed")
+    assert (entry["status"], entry["progress_text"]) == (0, "queued")
     assert not list(tmp_path.iterdir())
 
 
@@ -108,7 +113,7 @@ async def test_the_lifespan_starts_and_stops_the_threads(tmp_path: Path) -> None
         task_id, _ = app.state.tasks.submit(order())
         await app.state.tasks.waits.until_any([task_id], SOON, app.state.tasks.is_final)
         assert app.state.tasks.table.get(task_id).songs
-    assert not app.state.tasks.table.take()
+    assert app.state.tasks.table.take(0) is None
 
 
 def test_a_start_removes_what_an_earlier_process_left_and_nothing_else(tmp_path: Path, hand: HandClock) -> None:

@@ -10,7 +10,8 @@ from acestep_parts import SineEngine
 from acestep_serverless.acestep_api.audio_folder import AudioFolder
 from acestep_serverless.acestep_api.encoder import store_song
 from acestep_serverless.acestep_api.orders import read_order
-from acestep_serverless.acestep_api.tasks import State, StoredSong, Task, TaskTable
+from acestep_serverless.acestep_api.task import State, StoredSong, Task
+from acestep_serverless.acestep_api.tasks import TaskTable
 from acestep_serverless.acestep_api.waiting import Waits
 from acestep_serverless.audio.clip import Clip
 from acestep_serverless.clock import SYSTEM_CLOCK
@@ -23,8 +24,14 @@ STORED = StoredSong("song-a.mp3", 1, "", "audio/mpeg", 1.0, 48_000, 1, "", "", M
 
 def table_with_task() -> tuple[TaskTable, list[str]]:
     ended: list[str] = []
-    table = TaskTable(clock=SYSTEM_CLOCK, queue_maximum=5, on_final=ended.append)
-    table.add("t", read_order({"batch_size": 1}, SineEngine(), lambda: 1))
+    engine = SineEngine()
+    table = TaskTable(
+        clock=SYSTEM_CLOCK,
+        queue_maximum=5,
+        sharing=engine.sharing,
+        on_final=lambda task: ended.append(task.task_id),
+    )
+    table.add(read_order({"batch_size": 1}, engine, lambda: 1), engine=engine.name, new_id=lambda: "t")
     table.open()
     return table, ended
 
@@ -37,7 +44,7 @@ def state(table: TaskTable) -> State:
 
 def test_what_arrives_after_a_cancel_changes_nothing() -> None:
     table, ended = table_with_task()
-    assert table.take() is not None
+    assert table.take(0)
     assert table.cancel("t")
     cancelled = table.get("t")
     assert not table.store("t", STORED)
@@ -60,7 +67,7 @@ def test_a_queued_task_can_neither_succeed_nor_fail_nor_take_a_song() -> None:
 
 def test_progress_never_falls_and_is_not_whole_before_the_end() -> None:
     table, _ = table_with_task()
-    table.take()
+    table.take(0)
     seen = []
     for fraction in (0.4, 0.2, 5.0):
         table.report("t", fraction, "composing")
@@ -100,7 +107,7 @@ def test_a_song_of_a_stopped_task_is_not_encoded(tmp_path: Path) -> None:
     task.stop.set()
     song = Song(0, 1, Clip(np.zeros((2, 48_000), np.float32)), "", "", METAS)
     with pytest.raises(GenerationCancelled):
-        store_song(task, song, AudioFolder(tmp_path, lambda: "a"), "sine")
+        store_song(task, song, AudioFolder(tmp_path, lambda: "a"), SineEngine())
     assert not list(tmp_path.iterdir())
 
 
@@ -109,6 +116,6 @@ def test_the_same_song_gives_the_same_file_under_another_name(tmp_path: Path) ->
     song = Song(0, 1, Clip(np.zeros((2, 48_000), np.float32)), "two\0 \n words", "", METAS)
     names = iter("ab")
     folder = AudioFolder(tmp_path, lambda: next(names))
-    first, second = (store_song(task, song, folder, "sine") for _ in range(2))
+    first, second = (store_song(task, song, folder, SineEngine()) for _ in range(2))
     assert (first.name, second.name) == ("song-a.mp3", "song-b.mp3")
     assert first.sha256 == second.sha256

@@ -2,15 +2,19 @@
 names."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from pathlib import Path
 from stat import S_ISREG
+
+import structlog
 
 _ID, _SUFFIX = r"[A-Za-z0-9_-]{1,128}", r"\.[a-z0-9]{1,8}"
 _SONG = re.compile(f"song-{_ID}{_SUFFIX}", re.ASCII)
 _UPLOAD = re.compile(f"upload-{_ID}({_SUFFIX})?", re.ASCII)
 
 DRAWS = 10_000
+
+log = structlog.get_logger(__name__)
 
 
 class AudioFolder:
@@ -21,12 +25,17 @@ class AudioFolder:
         self._new_id = new_id
 
     def prepare(self, *, oldest_ms: int) -> None:
-        """Make the folder and remove the songs, whole or half, that an earlier process left before `oldest_ms`."""
+        """Make the folder and remove what an earlier process left before `oldest_ms`, whole or half."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        for pattern in ("song-*", ".song-*.part"):
-            for path in self._folder.glob(pattern):
-                if path.lstat().st_mtime_ns < oldest_ms * 1_000_000:
-                    path.unlink(missing_ok=True)
+        for path in self._own_files():
+            if path.lstat().st_mtime_ns < oldest_ms * 1_000_000:
+                path.unlink(missing_ok=True)
+
+    def remove_all_but(self, names: Container[str]) -> None:
+        """Remove every song and upload but those of these names, and whatever is half written."""
+        for path in self._own_files():
+            if path.name not in names:
+                path.unlink(missing_ok=True)
 
     def new_path(self, suffix: str) -> Path:
         """Give the path of a song to be written; `suffix` such as ".mp3"."""
@@ -53,12 +62,18 @@ class AudioFolder:
         return self._file(name) if _UPLOAD.fullmatch(name) else None
 
     def remove(self, name: str) -> None:
-        """Delete a song or an upload, by a name that this folder gave, if it is still there."""
-        (self._folder / name).unlink(missing_ok=True)
+        """Delete a song or an upload, by a name that this folder gave, if it is still there and the disk lets us."""
+        try:
+            (self._folder / name).unlink(missing_ok=True)
+        except OSError as error:
+            log.warning("a file of a task could not be removed", file=name, reason=error.strerror)
 
     def scrubbed(self, sentence: str) -> str:
         """Give a sentence without the folder's path, which is nobody's business outside."""
         return sentence.replace(f"{self._folder}/", "").replace(str(self._folder), "the audio folder")
+
+    def _own_files(self) -> list[Path]:
+        return [path for pattern in ("song-*", ".song-*.part", "upload-*") for path in self._folder.glob(pattern)]
 
     def _fresh(self, kind: str, suffix: str) -> Path:
         """Give a name that no file has: an earlier process may have drawn the same ids if they are not random."""

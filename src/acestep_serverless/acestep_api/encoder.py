@@ -4,19 +4,25 @@ import hashlib
 from pathlib import Path
 
 from acestep_serverless.acestep_api.audio_folder import AudioFolder
-from acestep_serverless.acestep_api.tasks import StoredSong, Task
+from acestep_serverless.acestep_api.disk import make_safe
+from acestep_serverless.acestep_api.task import StoredSong, Task
 from acestep_serverless.audio.codec import encode
 from acestep_serverless.audio.formats import FORMATS
-from acestep_serverless.engines.base import Song
+from acestep_serverless.engines.base import Engine, Song
 
 TITLE_CHARACTERS = 120
 
 
-def store_song(task: Task, song: Song, folder: AudioFolder, engine_name: str) -> StoredSong:
-    """Encode one song of a task. Raises AudioError, OSError, or GenerationCancelled once the task is to stop."""
+def store_song(task: Task, song: Song, folder: AudioFolder, engine: Engine, *, safe: bool = False) -> StoredSong:
+    """Encode one song of a task; `safe` waits until it would outlive a power cut.
+
+    Raises AudioError, OSError, or GenerationCancelled once the task is to stop.
+    """
     row = FORMATS[task.order.audio_format]
     path = folder.new_path(row.suffix)
-    encode(song.clip, path, row.name, _tags(song, engine_name), task.stop.is_set)
+    encode(song.clip, path, row.name, _tags(song, engine.name), task.stop.is_set)
+    if safe:
+        make_safe(path)
     return StoredSong(
         name=path.name,
         size=path.stat().st_size,
@@ -28,6 +34,8 @@ def store_song(task: Task, song: Song, folder: AudioFolder, engine_name: str) ->
         caption=song.caption,
         lyrics=song.lyrics,
         metas=song.metas,
+        model=task.order.request.model or engine.model,
+        language_model=engine.language_model,
         warnings=tuple(dict.fromkeys((*task.order.warnings, *song.warnings))),
     )
 

@@ -1,11 +1,17 @@
 """What does a caller read about a task? A task record becomes its entry in the answer to `/query_result`."""
 
-from acestep_serverless.acestep_api.tasks import FINAL, State, StoredSong, Task
+from collections.abc import Mapping
+from typing import cast
+
+from acestep_serverless.acestep_api.analyses import analysis_item
+from acestep_serverless.acestep_api.task import FINAL, State, StoredSong, Task
 from acestep_serverless.contract.acestep import Item, TaskStatus, audio_url, blank_item, query_entry
 from acestep_serverless.contract.music_shown import printable
 from acestep_serverless.engines.base import Engine
 
-UNKNOWN_TASK = "no such task: the id was never given out here, or its 24 hours are over, or the server has restarted"
+UNKNOWN_TASK = (
+    "no such task: the id was never given out here, or its 24 hours are over, or the server ended and keeps no records"
+)
 UNKNOWN_STAGE = "unknown"
 NOT_CHOSEN = "N/A"
 
@@ -18,12 +24,23 @@ STATUSES = {
 }
 
 
-def task_entry(task: Task, position: int, engine: Engine) -> dict[str, object]:
-    """Give the entry of a task; `position` is its place in the queue (0 when it is not waiting)."""
-    if task.state is State.SUCCEEDED:
-        items = [_song_item(task, song, engine) for song in task.songs]
+class WaitingItem(Item, total=False):
+    """The item of a task that is not final."""
+
+    eta_seconds: float | None
+    """Ours: a guess of the seconds until the task ends; null while nothing was measured."""
+
+
+def task_entry(task: Task, position: int, engine: Engine, eta_seconds: float | None = None) -> dict[str, object]:
+    """Give the entry of a task; `position` is its turn (0 when it is not waiting), `eta_seconds` a guess until its
+    end."""
+    items: list[Mapping[str, object]]
+    if task.state is not State.SUCCEEDED:
+        items = [_unfinished_item(task, position, engine, eta_seconds)]
+    elif task.analysis is not None:
+        items = [analysis_item(task, task.analysis, _item(task, engine), engine.language_model)]
     else:
-        items = [_unfinished_item(task, position, engine)]
+        items = [_song_item(task, song, engine) for song in task.songs]
     return query_entry(task.task_id, STATUSES[task.state], items, task.stage)
 
 
@@ -36,28 +53,28 @@ def unknown_entry(task_id: str, now_ms: int, engine: Engine) -> dict[str, object
     return query_entry(printable(task_id), TaskStatus.FAILED, [item], "")
 
 
-def _unfinished_item(task: Task, position: int, engine: Engine) -> Item:
-    item = blank_item(
+def _unfinished_item(task: Task, position: int, engine: Engine, eta_seconds: float | None) -> WaitingItem:
+    item = cast(WaitingItem, _item(task, engine))
+    item["error"] = task.error
+    if task.state not in FINAL:
+        item["queue_position"] = position
+        item["eta_seconds"] = None if eta_seconds is None else round(eta_seconds, 1)
+    return item
+
+
+def _item(task: Task, engine: Engine) -> Item:
+    """An item with what is known of every task; the engine is the one that was asked, whichever runs now."""
+    return blank_item(
         status=STATUSES[task.state],
         created_ms=task.created_ms,
         progress=task.progress,
         stage=task.stage,
-        engine=engine.name,
+        engine=task.engine or engine.name,
     )
-    item["error"] = task.error
-    if task.state not in FINAL:
-        item["queue_position"] = position
-    return item
 
 
 def _song_item(task: Task, song: StoredSong, engine: Engine) -> Item:
-    item = blank_item(
-        status=TaskStatus.SUCCEEDED,
-        created_ms=task.created_ms,
-        progress=task.progress,
-        stage=task.stage,
-        engine=engine.name,
-    )
+    item = _item(task, engine)
     item.update(
         {
             "file": audio_url(song.name),
@@ -65,10 +82,10 @@ def _song_item(task: Task, song: StoredSong, engine: Engine) -> Item:
             "prompt": song.caption,
             "lyrics": song.lyrics,
             "metas": _metas(task, song),
-            "generation_info": _generation_info(task, engine),
-            "seed_value": ",".join(str(seed) for seed in task.order.request.seeds),
-            "lm_model": engine.language_model,
-            "dit_model": engine.model,
+            "generation_info": _generation_info(task, song),
+            "seed_value": _seed_value(task),
+            "lm_model": song.language_model,
+            "dit_model": song.model,
             "seed": song.seed,
             "bytes": song.size,
             "sha256": song.sha256,
@@ -79,6 +96,11 @@ def _song_item(task: Task, song: StoredSong, engine: Engine) -> Item:
         }
     )
     return item
+
+
+def _seed_value(task: Task) -> str:
+    """Name all seeds of the batch, as upstream does in each item."""
+    return ",".join(str(seed) for seed in task.order.request.seeds)
 
 
 def _metas(task: Task, song: StoredSong) -> dict[str, object]:
@@ -94,12 +116,12 @@ def _metas(task: Task, song: StoredSong) -> dict[str, object]:
     }
 
 
-def _generation_info(task: Task, engine: Engine) -> str:
+def _generation_info(task: Task, song: StoredSong) -> str:
     """The markdown that upstream's user interface shows under a song, with what was measured here."""
     seeds = ", ".join(str(seed) for seed in task.order.request.seeds)
     each = task.running_seconds / len(task.songs)
     return (
         f"**Average Time per Track: {each:.2f}s** ({len(task.songs)} track(s))\n\n"
-        f"**Generation Complete**\n  - **Engine:** {engine.name} ({engine.model})\n  - **Seeds:** {seeds}\n\n"
+        f"**Generation Complete**\n  - **Engine:** {task.engine} ({song.model})\n  - **Seeds:** {seeds}\n\n"
         f"**Total Time: {task.running_seconds:.2f}s**"
     )

@@ -1,118 +1,147 @@
 """Which tasks are there, and when may one move? The table of tasks; it knows no thread, engine, file or HTTP.
 
 queued ──► running ──► succeeded   all songs are made and encoded
-   │          ├──────► failed      the engine or the encoder gave up; `error` is a sentence
-   └──────────┴──────► cancelled   somebody asked for the end; what the engine still makes is thrown away
+   ▲  │       ├──────► failed      the engine or the encoder gave up; `error` is a sentence
+   │  └───────┴──────► cancelled   somebody asked for the end; what the engine still makes is thrown away
+   └── running                     the server stopped: the task is made again, from the same seeds, at its next start
 
 A task is an immutable record; each move replaces it under one lock and only from the states named above, so a reader
-never sees half a move and a late result changes nothing.
+never sees half a move and a late result changes nothing. Where there are records, a move is on the disk before anybody
+can see it.
 """
 
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from enum import Enum
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from threading import Condition, Event
-from typing import Any
+from typing import Any, Protocol
 
+import structlog
+
+from acestep_serverless.acestep_api.fair_queue import FairQueue, Waiting
 from acestep_serverless.acestep_api.orders import Order
+from acestep_serverless.acestep_api.task import ACTIVE, FINAL, HIGHEST_ACTIVE, State, StoredSong, Task
 from acestep_serverless.clock import Clock
-from acestep_serverless.engines.base import SongMetas
-from acestep_serverless.errors import TooLarge
+from acestep_serverless.engines.base import Analysis, GenerationRequest, Sharing
+from acestep_serverless.errors import TooLarge, Unavailable
 
 QUEUE_FULL = "Server busy: queue is full"
-HIGHEST_ACTIVE = 0.99
-"""The largest progress of a task that is not final."""
+DRAWS = 10_000
+"""How often an id is drawn until one is free; random ones are at once."""
+
+log = structlog.get_logger(__name__)
 
 
-class State(Enum):
-    """Where a task is; the value is its word in answers."""
+class Records(Protocol):
+    """Where tasks outlive the process."""
 
-    QUEUED = "queued"
-    RUNNING = "running"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
+    def write(self, task: Task) -> None:
+        """Keep a task as it is now, safe from a power cut. Raises OSError."""
+        ...
 
-
-FINAL = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED})
-
-
-@dataclass(frozen=True, slots=True)
-class StoredSong:
-    """One finished song and its file: `name` in the audio folder, `size` in bytes, `seconds` as delivered."""
-
-    name: str
-    size: int
-    sha256: str
-    media_type: str
-    seconds: float
-    sample_rate: int
-    seed: int
-    caption: str
-    lyrics: str
-    metas: SongMetas
-    warnings: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Task:
-    """One generation. `stop` is shared by all versions of the record: once set, engine and encoder give up."""
-
-    task_id: str
-    order: Order
-    created_ms: int
-    state: State = State.QUEUED
-    progress: float = 0.0
-    stage: str = State.QUEUED.value
-    error: str | None = None
-    songs: tuple[StoredSong, ...] = ()
-    finished_ms: int = 0
-    running_since: float = 0.0
-    running_seconds: float = 0.0
-    stop: Event = field(default_factory=Event)
+    def remove(self, task_id: str) -> None:
+        """Forget a task."""
+        ...
 
 
 class TaskTable:
-    """All tasks, first come, first served. Every method may be called from any thread."""
+    """All tasks. Every method may be called from any thread."""
 
-    def __init__(self, *, clock: Clock, queue_maximum: int, on_final: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        queue_maximum: int,
+        sharing: Callable[[GenerationRequest], Sharing | None],
+        on_final: Callable[[Task], None],
+        records: Records | None = None,
+    ) -> None:
         self._clock = clock
         self._queue_maximum = queue_maximum
+        self._sharing = sharing
         self._on_final = on_final
+        self._records = records
         self._changed = Condition()
         self._tasks: dict[str, Task] = {}
-        self._queue: deque[str] = deque()
+        self._queue = FairQueue()
         self._finished: deque[str] = deque()
+        self._numbers = 0
         self._open = False
 
-    def add(self, task_id: str, order: Order) -> int:
-        """Queue a task; return how many are waiting, this one included. Raises TooLarge when the queue is full."""
+    def add(self, order: Order, *, engine: str, new_id: Callable[[], str]) -> tuple[Task, int]:
+        """Queue a task under an id that no other has; return it and its turn, 1 for the next.
+
+        Raises TooLarge when the queue is full, Unavailable when the disk does not take its record.
+        """
+        entry = self._entry("", order)
         with self._changed:
             if len(self._queue) >= self._queue_maximum:
                 raise TooLarge(QUEUE_FULL)
-            self._tasks[task_id] = Task(task_id, order, self._clock.now_ms())
-            self._queue.append(task_id)
+            task = Task(self._free_id(new_id), order, self._clock.now_ms(), self._numbers + 1, engine)
+            try:
+                self._write(task)
+            except OSError as error:
+                log.error("a task was refused: its record could not be written", reason=str(error))
+                raise Unavailable("the server cannot write the task to its disk; try again later") from error
+            self._numbers = task.number
+            self._tasks[task.task_id] = task
+            self._queue.add(replace(entry, task_id=task.task_id))
             self._changed.notify_all()
-            return len(self._queue)
+            return task, self._queue.place(task.task_id)
 
-    def take(self) -> Task | None:
-        """Wait for a queued task and set it running; None once the table is closed."""
+    def restore(self, tasks: Iterable[Task], objection: Callable[[Task], str | None]) -> None:
+        """Take over what an earlier process kept, in the order of `tasks`: final ones as they are, others are queued
+        again, unless there is an objection (a sentence): then they fail with it."""
+        for task in tasks:
+            with self._changed:
+                self._numbers = max(self._numbers, task.number)
+                self._tasks[task.task_id] = task
+                if task.state in FINAL:
+                    self._finished.append(task.task_id)
+                    continue
+                self._requeue(task.task_id, self._queue.add)
+            if sentence := objection(task):
+                self._finish(task.task_id, State.FAILED, ACTIVE, error=sentence)
         with self._changed:
-            self._changed.wait_for(lambda: self._queue or not self._open)
+            self._finished = deque(sorted(self._finished, key=lambda task_id: self._tasks[task_id].finished_ms))
+
+    def take(self, seconds: float) -> list[Task] | None:
+        """Wait for a queued task and set it running, with those waiting that share its batch; [] if none came within
+        `seconds`, None once the table is closed. Nobody waits for company."""
+        with self._changed:
+            self._changed.wait_for(lambda: len(self._queue) or not self._open, seconds)
             if not self._open:
                 return None
-            changes = {"stage": State.RUNNING.value, "running_since": self._clock.monotonic()}
-            return self._replace(self._queue.popleft(), state=State.RUNNING, **changes)
+            batch = self._queue.take()
+            return [self._begin(task_id, len(batch)) for task_id in batch]
 
     def get(self, task_id: str) -> Task | None:
         """Give the task as it is now, or None if there is none (any more)."""
         return self._tasks.get(task_id)
 
     def position(self, task_id: str) -> int:
-        """Give a task's place in the queue: 1 is next, 0 is not waiting."""
+        """Give a task's turn: 1 is next, 0 is not waiting."""
         with self._changed:
-            return self._queue.index(task_id) + 1 if task_id in self._queue else 0
+            return self._queue.place(task_id)
+
+    def counts(self) -> Mapping[State, int]:
+        """Count the tasks by state."""
+        with self._changed:
+            return Counter(task.state for task in self._tasks.values())
+
+    def running_for(self) -> float:
+        """Give the seconds since the running batch began, 0.0 when none is running."""
+        with self._changed:
+            since = [task.running_since for task in self._tasks.values() if task.state is State.RUNNING]
+            return self._clock.monotonic() - min(since) if since else 0.0
+
+    def kept_files(self) -> frozenset[str]:
+        """Name the files that tasks still need: songs of those that succeeded, uploads of those that are not final."""
+        with self._changed:
+            tasks = list(self._tasks.values())
+        songs = {song.name for task in tasks if task.state is State.SUCCEEDED for song in task.songs}
+        uploads = {name for task in tasks if task.state in ACTIVE for name in (task.order.source, task.order.reference)}
+        return frozenset(songs | uploads) - {""}
 
     def report(self, task_id: str, progress: float, stage: str) -> None:
         """Note a running task's progress (0.0 to 1.0, never falling) and stage."""
@@ -131,9 +160,9 @@ class TaskTable:
             self._replace(task_id, songs=(*task.songs, song))
             return True
 
-    def succeed(self, task_id: str) -> bool:
+    def succeed(self, task_id: str, analysis: Analysis | None = None) -> bool:
         """Running to succeeded; False if it was not running."""
-        return self._finish(task_id, State.SUCCEEDED, {State.RUNNING}, progress=1.0)
+        return self._finish(task_id, State.SUCCEEDED, {State.RUNNING}, progress=1.0, analysis=analysis)
 
     def fail(self, task_id: str, sentence: str) -> bool:
         """Running to failed, with the reason for the user; False if it was not running."""
@@ -141,8 +170,7 @@ class TaskTable:
 
     def cancel(self, task_id: str) -> bool:
         """Queued or running to cancelled, whose engine and encoder then stop; False if it was final or unknown."""
-        active = {State.QUEUED, State.RUNNING}
-        return self._finish(task_id, State.CANCELLED, active, error="the task was cancelled")
+        return self._finish(task_id, State.CANCELLED, ACTIVE, error="the task was cancelled")
 
     def forget(self, *, finished_before_ms: int, finished_maximum: int) -> list[Task]:
         """Drop and return the final tasks that are too old, and the oldest ones beyond the maximum."""
@@ -153,6 +181,8 @@ class TaskTable:
                 if oldest.finished_ms > finished_before_ms and len(self._finished) <= finished_maximum:
                     break
                 dropped.append(self._tasks.pop(self._finished.popleft()))
+                if self._records is not None:
+                    self._records.remove(oldest.task_id)
         return dropped
 
     def open(self) -> None:
@@ -160,16 +190,42 @@ class TaskTable:
         with self._changed:
             self._open = True
 
-    def close(self) -> None:
-        """End every `take`; tell what is running to stop. Queued tasks stay queued."""
+    def close(self) -> list[Task]:
+        """End every `take`; tell what is running to stop, put it back to its place in the queue, and return it as it
+        was: nobody needs the songs that it had so far."""
         with self._changed:
             self._open = False
             self._changed.notify_all()
-            for task in self._tasks.values():
-                if task.state is State.RUNNING:
-                    task.stop.set()
+            running = sorted((t for t in self._tasks.values() if t.state is State.RUNNING), key=lambda t: t.number)
+            for task in reversed(running):
+                task.stop.set()
+                self._requeue(task.task_id, self._queue.put_back, starts=task.starts - 1)
+            return running
 
-    def _finish(self, task_id: str, state: State, expected: set[State], **changes: Any) -> bool:
+    def _free_id(self, new_id: Callable[[], str]) -> str:
+        for _ in range(DRAWS):
+            if (task_id := new_id()) not in self._tasks:
+                return task_id
+        raise Unavailable("the server has no free task id; try again later")
+
+    def _entry(self, task_id: str, order: Order) -> Waiting:
+        return Waiting(task_id, order.caller, len(order.request.seeds), self._sharing(order.request))
+
+    def _begin(self, task_id: str, company: int) -> Task:
+        changes: dict[str, Any] = {"stage": State.RUNNING.value, "running_since": self._clock.monotonic()}
+        starts = self._tasks[task_id].starts + 1
+        task = self._replace(task_id, state=State.RUNNING, starts=starts, company=company, **changes)
+        self._save(task)
+        return task
+
+    def _requeue(self, task_id: str, put: Callable[[Waiting], None], **changes: Any) -> None:
+        """Make a task as if it had just come, with its seeds; `stop` is a new one, since the old one is set."""
+        fresh = {"state": State.QUEUED, "progress": 0.0, "stage": State.QUEUED.value, "songs": (), "stop": Event()}
+        task = self._replace(task_id, **fresh, **changes)
+        put(self._entry(task_id, task.order))
+        self._save(task)
+
+    def _finish(self, task_id: str, state: State, expected: Iterable[State], **changes: Any) -> bool:
         with self._changed:
             task = self._tasks.get(task_id)
             if task is None or task.state not in expected:
@@ -179,13 +235,26 @@ class TaskTable:
             else:
                 changes["running_seconds"] = self._clock.monotonic() - task.running_since
             now = self._clock.now_ms()
-            self._replace(task_id, state=state, stage=state.value, finished_ms=now, **changes)
+            ended = replace(task, state=state, stage=state.value, finished_ms=now, **changes)
+            self._save(ended)
+            self._tasks[task_id] = ended
             self._finished.append(task_id)
             if state is not State.SUCCEEDED:
                 task.stop.set()
-        self._on_final(task_id)
+        self._on_final(ended)
         return True
 
     def _replace(self, task_id: str, **changes: Any) -> Task:
         self._tasks[task_id] = replace(self._tasks[task_id], **changes)
         return self._tasks[task_id]
+
+    def _save(self, task: Task) -> None:
+        """Keep a move. A disk that does not take it costs a restart's knowledge of it, not the task."""
+        try:
+            self._write(task)
+        except OSError as error:
+            log.error("the record of a task could not be written", task_id=task.task_id, reason=str(error))
+
+    def _write(self, task: Task) -> None:
+        if self._records is not None:
+            self._records.write(task)
