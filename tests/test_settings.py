@@ -44,6 +44,7 @@ def test_every_setting_can_be_set_by_its_variable(monkeypatch: pytest.MonkeyPatc
     given |= {"ACESTEP_API_KEY": "k", "EXECUTION_TIMEOUT_SECONDS": "6", "RETENTION_HOURS": "0.5", "LOG_JSON": "true"}
     given |= {"ARTIFACT_LIMIT_MB": "3", "HEARTBEAT_SECONDS": "2", "LEASE_SECONDS": "9", "DRAIN_SECONDS": "0"}
     given |= {"LOG_LEVEL": "DEBUG", "WEBHOOK_SECRET": "whsec_czNjcmV0", "WEBHOOK_PRIVATE": "true"}
+    given |= {"SOURCE_PRIVATE": "true", "BUCKET_PRIVATE": "true"}
     given |= {"MAX_WORKERS": "2", "IDLE_TIMEOUT_SECONDS": "5", "SCALER": "REQUEST_COUNT", "SCALER_VALUE": "2"}
     given |= {"GPUS": "0,1", "ENDPOINTS": '{"jazz": {"workers": 2}}', "RATE_LIMITS": '{"run": "off"}'}
     given |= {"DATABASE_URL": "postgresql://u:p@h/d", "ARTIFACTS_DIR": "a", "RUNSYNC_RETENTION_HOURS": "0.1"}

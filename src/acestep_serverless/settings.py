@@ -103,6 +103,10 @@ class Settings(BaseSettings):
     gateway: str = Field("", description="worker: base URL of the gateway to work for, such as http://10.0.0.5:8000")
     acestep_api_url: str = Field("", description="worker: drive the ACE-Step API at this URL instead of one in process")
     acestep_api_key: SecretStr = Field(SecretStr(""), description="key of that ACE-Step API, and of acestep-api itself")
+    lenient: bool = Field(
+        False, description="acestep-api: read requests as upstream does, replacing what is not allowed, with warnings"
+    )
+    adapters_dir: Path | None = Field(None, description="acestep-api: the folder that /v1/lora/load finds adapters in")
     execution_timeout_seconds: int = Field(
         2_100, ge=5, le=604_800, description="default executionTimeout of jobs: the guide's 1,800 s and delivery"
     )
@@ -117,6 +121,12 @@ class Settings(BaseSettings):
         SecretStr(""), description="signs webhooks as Standard Webhooks say; unset means unsigned"
     )
     webhook_private: bool = Field(False, description="let webhooks go to private and loopback addresses")
+    bucket_private: bool = Field(
+        False, description="let a request's s3Config name private and loopback addresses, and http ones"
+    )
+    source_private: bool = Field(
+        False, description="let src_audio and reference_audio be http URLs and lead to private and loopback addresses"
+    )
     heartbeat_seconds: int = Field(4, ge=1, le=60, description="time between two signs of life of a worker")
     lease_seconds: int = Field(30, ge=3, le=600, description="how long a silent worker keeps its job")
     drain_seconds: float = Field(5.0, ge=0, le=3_600, description="how long an ending fleet waits for running jobs")

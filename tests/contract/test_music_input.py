@@ -5,7 +5,8 @@ import math
 
 import pytest
 
-from acestep_serverless.contract.music import FIELDS, UNKNOWN_FIELDS_LISTED, MusicInput, parse_music_input
+from acestep_serverless.contract.music import UNKNOWN_FIELDS_LISTED, MusicInput, parse_music_input
+from acestep_serverless.contract.music_fields import FIELDS
 from acestep_serverless.contract.music_shown import LONGEST, shown
 from acestep_serverless.errors import InputError
 
@@ -25,7 +26,6 @@ RANGES = {
     "timeout_seconds": (1, 86_400),
     "poll_interval": (1, 3_600),
     "max_base64_bytes": (0, 100_000_000),
-    "seed": (0, 4_294_967_295),
 }
 STRINGS = ["caption", "lyrics"]
 OPTIONAL = [spec.name for spec in FIELDS if not spec.required]
@@ -74,7 +74,6 @@ def problems_of(value: object) -> dict[str, str]:
 def test_the_table_begins_with_the_guides_eight_fields_in_its_order_and_words() -> None:
     table = [(spec.name, spec.type, spec.required, spec.default, spec.description) for spec in FIELDS]
     assert table[:8] == GUIDE
-    assert [spec.name for spec in FIELDS[8:]] == ["seed"]
 
 
 def test_a_caption_alone_gets_the_guides_defaults() -> None:
@@ -127,9 +126,10 @@ def test_a_boolean_field_takes_only_true_and_false() -> None:
 
 
 @pytest.mark.parametrize("field", OPTIONAL)
-def test_null_on_an_optional_field_means_its_default(field: str) -> None:
-    default = next(spec.default for spec in FIELDS if spec.name == field)
-    assert getattr(parse_music_input({"caption": "x", field: None}), field) == default
+def test_null_on_an_optional_field_leaves_it_out(field: str) -> None:
+    without = parse_music_input({"caption": "x", field: None})
+    assert without == parse_music_input({"caption": "x"})
+    assert without.given == {"caption"}
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ from acestep_serverless.contract.batch import (
     BatchView,
 )
 from acestep_serverless.contract.job import JobState, JobView
-from acestep_serverless.contract.music import FIELDS, FieldSpec, allowed, parse_music_input
+from acestep_serverless.contract.music import parse_music_input
+from acestep_serverless.contract.music_fields import FIELDS, FieldSpec, allowed
 from acestep_serverless.contract.music_output import (
     FILE_TOO_LARGE,
     RESPONSE_TOO_LARGE,

@@ -18,8 +18,8 @@ from tone_engine import READ_CHARACTERS
 from acestep_serverless.client.acestep import AceStepClient
 from acestep_serverless.clock import SYSTEM_CLOCK, Clock
 from acestep_serverless.contract.music import parse_music_input
-from acestep_serverless.worker.delivery import NOWHERE_TO_FETCH, FolderSink, InlineSink
-from acestep_serverless.worker.generation import release_parameters
+from acestep_serverless.worker.delivery import FolderSink, InlineSink
+from acestep_serverless.worker.submission import release_parameters
 from acestep_serverless.worker.handler import handle
 from acestep_serverless.worker.sink import AudioFile
 
@@ -246,13 +246,6 @@ async def test_texts_that_alone_would_burst_the_output_are_left_out_and_said(stu
     assert len(_json({"output": output})) <= 5_000
 
 
-async def test_on_runpod_a_job_without_base64_is_told_that_its_file_leads_nowhere(studio: Studio) -> None:
-    without = await studio.ask(SHORT, job_id="abc-u1", artifacts=InlineSink())
-    assert results_of(without)[0]["file"] == "/v1/audio?filename=abc-u1-0.mp3"
-    assert without["warnings"] == [NOWHERE_TO_FETCH]
-    assert "warnings" not in await studio.ask(SHORT | {"return_audio_base64": True}, artifacts=InlineSink())
-
-
 def test_runpods_own_bounds_depend_on_how_the_job_was_asked_for() -> None:
     assert InlineSink().output_limit("abc-u1") == 10_000_000
     assert InlineSink().output_limit("sync-abc-u1") == 20_000_000
@@ -263,8 +256,8 @@ async def test_a_folder_gets_whole_files_under_safe_names(tmp_path: Path) -> Non
     source.write_bytes(b"music")
     audio = AudioFile(source, ".mp3", "audio/mpeg", 5, "")
     folder = tmp_path / "new" / "outputs"
-    stored = [Path(await FolderSink(folder).store(job_id, 1, audio)) for job_id in ("job-1", "../../up", "..")]
-    named = [Path(await FolderSink(folder, "calm").store("j", index, audio)).name for index in range(2)]
+    stored = [Path((await FolderSink(folder).store(job_id, 1, audio)).file) for job_id in ("job-1", "../../up", "..")]
+    named = [Path((await FolderSink(folder, "calm").store("j", index, audio)).file).name for index in range(2)]
     assert named == ["calm.mp3", "calm-2.mp3"]
     assert all(path.parent == folder and path.read_bytes() == b"music" for path in stored)
     assert stored[0].name == "job-1-1.mp3"

@@ -12,9 +12,11 @@ from acestep_serverless.contract.music import parse_music_input
 from acestep_serverless.contract.music_output import error_output
 from acestep_serverless.engines import load_engine
 from acestep_serverless.errors import InputError
+from acestep_serverless.outbound.fetching import Fetcher
 from acestep_serverless.settings import Settings
 from acestep_serverless.worker.delivery import FolderSink
 from acestep_serverless.worker.handler import handle
+from acestep_serverless.worker.sources import Sources
 
 Report = Callable[[Mapping[str, object]], None]
 
@@ -40,6 +42,7 @@ def generate_song(settings: Settings, wish: Mapping[str, object], folder: Path, 
                 report=report,
                 clock=SYSTEM_CLOCK,
                 scratch=songs,
+                sources=Sources(Fetcher(allow_private=settings.source_private)),
             )
         finally:
             await asyncio.to_thread(app.state.tasks.stop)

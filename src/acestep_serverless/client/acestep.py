@@ -1,16 +1,30 @@
 """How is any ACE-Step server driven? Release a task, follow it, cancel it, fetch its songs; over a URL or in process.
 
-Nothing is submitted twice: only questions and downloads are repeated when a connection breaks.
+Nothing is submitted twice: questions and downloads are repeated when a connection breaks, a submission only where the
+server cannot have taken it.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Any
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, TypeVar
 
 import httpx
 
 from acestep_serverless.client.download import Download, DownloadedAudio
-from acestep_serverless.client.exchange import check_status, read_json, repeated, unreachable
+from acestep_serverless.client.exchange import (
+    PAUSES,
+    NotSent,
+    ServerBusy,
+    ServerError,
+    check_status,
+    read_json,
+    repeated,
+    unreachable,
+)
+from acestep_serverless.client.forms import multipart
+from acestep_serverless.client.inventory import Adapters, Model, read_adapters, read_models
 from acestep_serverless.client.reports import TaskReport, read_report
 from acestep_serverless.clock import Clock
 from acestep_serverless.contract.acestep import LONGEST_WAIT
@@ -29,7 +43,18 @@ LOST_AFTER_KNOWN = 5
 LOST_FROM_START = 10
 """So many answers in a row without a trace of the task mean that it is lost; from the start a server gets more time."""
 
+BUSY_PAUSE = 2.0
+"""Seconds between two submissions to a server whose queue is full."""
+
 ROUTE_MISSING = frozenset({404, 405})
+
+MODEL_ROUTES = ("/v1/model_inventory", "/v1/models")
+"""Where models are listed; the first says more, the second every server has."""
+
+NO_UPLOADS = "it was sent an audio file, and the project's own server of February 2026 takes none: use a newer one"
+
+
+T = TypeVar("T")
 
 
 class AceStepClient:
@@ -40,21 +65,47 @@ class AceStepClient:
         self._clock = clock
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
 
-    async def release(self, parameters: Mapping[str, object]) -> str:
-        """Submit a task once and return its id.
+    async def release(
+        self, parameters: Mapping[str, object], files: Mapping[str, Path] | None = None, *, patience: float = 0.0
+    ) -> str:
+        """Submit a task once and return its id. `files` are uploaded, by the form's field ("src_audio",
+        "reference_audio"); without any the body is JSON, which every server reads.
 
-        Raises TaskFailed with the server's sentence (it refused the parameters), PeerError (key, full queue, broken
-        answer) or PeerUnreachable; after the last the server may have taken the task all the same.
+        For `patience` seconds a full queue is asked again, and an answer is waited for beyond the usual time: there are
+        servers that answer only when the songs are finished. Raises TaskFailed with the server's sentence (it refused
+        the parameters), PeerError (key, full queue, broken answer) or PeerUnreachable; after the last the server may
+        have taken the task all the same.
         """
-        answer = read_json(await self._sent("POST", "/release_task", dict(parameters)))
+        ends, pauses = self._clock.monotonic() + patience, iter(PAUSES)
+        while True:
+            left = max(0.0, ends - self._clock.monotonic())
+            try:
+                return await self._released(parameters, files or {}, left)
+            except ServerBusy:
+                if left <= BUSY_PAUSE:
+                    raise
+                await asyncio.sleep(BUSY_PAUSE)
+            except NotSent:
+                if (pause := next(pauses, None)) is None:
+                    raise
+                await asyncio.sleep(pause)
+
+    async def _released(self, parameters: Mapping[str, object], files: Mapping[str, Path], held: float) -> str:
+        with multipart(parameters, files) if files else nullcontext({"json": dict(parameters)}) as content:
+            response = await self._sent("POST", "/release_task", held=held, **content)
+        try:
+            answer = read_json(response)
+        except ServerError as error:
+            raise PeerError(f"{error}; {NO_UPLOADS}") if files else error from None
         data = answer.get("data")
         task_id = data.get("task_id") if isinstance(data, dict) else answer.get("task_id")
         if not isinstance(task_id, str) or not task_id:
             raise PeerError("the ACE-Step API took the task but gave no id for it")
         return task_id
 
-    async def query(self, task_id: str, wait: float) -> TaskReport:
+    async def query(self, task_id: str, wait: float, *, audio: bool = True) -> TaskReport:
         """Ask about a task; the server may hold its answer for `wait` seconds (0 to 60) until the task is final.
+        Without `audio` the task is an analysis, whose success brings no song.
 
         Raises PeerUnreachable and PeerError after repeated attempts. A single answer cannot tell a lost task from one
         that has just begun (see `TaskReport.known`); `follow` can.
@@ -63,15 +114,17 @@ class AceStepClient:
         body = {"task_id_list": [task_id], "wait": held}
 
         async def attempt() -> TaskReport:
-            answer = read_json(await self._sent("POST", "/query_result", body, held))
+            answer = read_json(await self._sent("POST", "/query_result", json=body, held=held))
             try:
-                return read_report(task_id, answer)
+                return read_report(task_id, answer, audio=audio)
             except ValueError as error:
                 raise PeerError(f"the ACE-Step API's answer about the task cannot be read: {error}") from error
 
         return await repeated(attempt)
 
-    async def follow(self, task_id: str, *, interval: float, deadline: float) -> AsyncIterator[TaskReport]:
+    async def follow(
+        self, task_id: str, *, interval: float, deadline: float, audio: bool = True
+    ) -> AsyncIterator[TaskReport]:
         """Yield a report at least every `interval` seconds; the final one at once where the server knows `wait`.
 
         Ends after the final report, or at `deadline` (in the clock's monotonic seconds) after one that is not final,
@@ -84,7 +137,8 @@ class AceStepClient:
             asked = self._clock.monotonic()
             wait = max(0.0, min(interval, deadline - asked, LONGEST_WAIT))
             try:
-                report = await asyncio.wait_for(self.query(task_id, wait), max(0.0, deadline - asked) + GRACE_SECONDS)
+                asking = self.query(task_id, wait, audio=audio)
+                report = await asyncio.wait_for(asking, max(0.0, deadline - asked) + GRACE_SECONDS)
             except TimeoutError:
                 return
             yield report
@@ -99,7 +153,7 @@ class AceStepClient:
         """End a task on the server; False when the server has no such route. Raises PeerError and PeerUnreachable."""
 
         async def attempt() -> bool:
-            response = await self._sent("POST", "/cancel_task", {"task_id": task_id})
+            response = await self._sent("POST", "/cancel_task", json={"task_id": task_id})
             if response.status_code in ROUTE_MISSING:
                 return False
             check_status(response)
@@ -144,12 +198,38 @@ class AceStepClient:
 
         return await repeated(attempt)
 
-    async def _sent(
-        self, method: str, url: str, body: Mapping[str, object] | None = None, held: float = 0.0
-    ) -> httpx.Response:
-        """Send one request and read its answer; `held` is how many seconds the server may hold it back."""
+    async def models(self) -> tuple[Model, ...]:
+        """List the models that tasks may name, the default one first; () where the server does not say. Raises
+        PeerError and PeerUnreachable."""
+        for route in MODEL_ROUTES:
+            if (answer := await self._asked(route)) is not None:
+                return _understood(read_models, answer)
+        return ()
+
+    async def adapters(self) -> Adapters | None:
+        """Tell which adapters the server wears; None where it has no such route. Raises PeerError, PeerUnreachable."""
+        answer = await self._asked("/v1/lora/status")
+        return None if answer is None else _understood(read_adapters, answer)
+
+    async def load_model(self, name: str, *, patience: float) -> None:
+        """Have a server that has loaded no model yet load this one, within `patience` seconds. Raises TaskFailed with
+        the server's reason, PeerError and PeerUnreachable."""
+        read_json(await self._sent("POST", "/v1/init", json={"model": name}, held=patience))
+
+    async def _asked(self, route: str) -> dict[str, Any] | None:
+        """Ask a question without a body; None where the server has no such route."""
+
+        async def attempt() -> dict[str, Any] | None:
+            response = await self._sent("GET", route)
+            return None if response.status_code in ROUTE_MISSING else read_json(response)
+
+        return await repeated(attempt)
+
+    async def _sent(self, method: str, url: str, *, held: float = 0.0, **content: Any) -> httpx.Response:
+        """Send one request and read its answer; `held` is how many seconds the server may hold it back, `content` what
+        `httpx` calls `json`, or `data` and `files`."""
         try:
-            return await self._http.request(method, url, json=body, headers=self._headers, timeout=_timeout(held))
+            return await self._http.request(method, url, headers=self._headers, timeout=_timeout(held), **content)
         except httpx.HTTPError as error:
             raise unreachable(error) from error
 
@@ -168,6 +248,13 @@ class AceStepClient:
         if url.host and (url.scheme, url.host, url.port) != (base.scheme, base.host, base.port):
             raise PeerError(f"the ACE-Step API gave an address on another server for a song ({url.host})")
         return url
+
+
+def _understood(read: Callable[[dict[str, Any]], T], answer: dict[str, Any]) -> T:
+    try:
+        return read(answer)
+    except ValueError as error:
+        raise PeerError(f"the ACE-Step API's answer cannot be read: {error}") from error
 
 
 def _timeout(held: float) -> httpx.Timeout:

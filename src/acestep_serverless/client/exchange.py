@@ -5,11 +5,12 @@ Error bodies come in three shapes: `{"detail": ...}` with an HTTP status, an env
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 import httpx
 
+from acestep_serverless.contract.music_shown import shown
 from acestep_serverless.errors import PeerError, PeerUnreachable, TaskFailed
 
 PAUSES = (0.1, 0.3, 1.0)
@@ -17,14 +18,24 @@ PAUSES = (0.1, 0.3, 1.0)
 
 WRONG_REQUEST = frozenset({400, 413, 415, 422})
 KEY_REFUSED = frozenset({401, 403})
+BUSY = 429
 FIRST_SERVER_ERROR = 500
 LONGEST_SENTENCE = 2000
+TRACEBACK = "Traceback (most recent call last)"
 
 T = TypeVar("T")
 
 
 class ServerError(PeerError):
     """The server answered with an error of its own (HTTP 5xx); another attempt may succeed."""
+
+
+class ServerBusy(PeerError):
+    """The server has taken nothing, for its queue is full (HTTP 429); another attempt submits nothing twice."""
+
+
+class NotSent(PeerUnreachable):
+    """No connection was made, so nothing has been sent: another attempt submits nothing twice."""
 
 
 async def repeated(attempt: Callable[[], Awaitable[T]]) -> T:
@@ -40,7 +51,8 @@ async def repeated(attempt: Callable[[], Awaitable[T]]) -> T:
 def unreachable(error: httpx.HTTPError) -> PeerUnreachable:
     """Give the error for a connection that was refused, reset or timed out."""
     said = str(error) or type(error).__name__
-    return PeerUnreachable(f"the ACE-Step API cannot be reached: {said}")
+    kind = NotSent if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout) else PeerUnreachable
+    return kind(f"the ACE-Step API cannot be reached: {said}")
 
 
 def check_status(response: httpx.Response) -> None:
@@ -53,6 +65,8 @@ def check_status(response: httpx.Response) -> None:
         raise TaskFailed(sentence)
     if status in KEY_REFUSED:
         raise PeerError(f"the ACE-Step API refused the key: {sentence}")
+    if status == BUSY:
+        raise ServerBusy(f"the ACE-Step API refused the request: {sentence}")
     if status >= FIRST_SERVER_ERROR:
         raise ServerError(f"the ACE-Step API failed: {sentence}")
     raise PeerError(f"the ACE-Step API refused the request: {sentence}")
@@ -64,8 +78,9 @@ def read_json(response: httpx.Response) -> dict[str, Any]:
     answer = _object(response)
     if answer is None:
         raise PeerError("the ACE-Step API's answer is not a JSON object")
-    if answer.get("code", 200) != 200 and answer.get("error"):
-        raise TaskFailed(str(answer["error"])[:LONGEST_SENTENCE])
+    code = answer.get("code", 200)
+    if code != 200:
+        raise TaskFailed(_said(answer) or f"the ACE-Step API answered with code {shown(code)}, but not why")
     return answer
 
 
@@ -73,10 +88,19 @@ def _sentence(response: httpx.Response) -> str:
     answer = _object(response)
     if answer is None:
         return response.text.strip()[:LONGEST_SENTENCE]
+    return _said(answer)
+
+
+def _said(answer: Mapping[str, Any]) -> str:
     given = answer.get("detail") or answer.get("error") or ""
     if isinstance(given, list):  # the framework's own validation: one object a problem
         given = "; ".join(str(problem.get("msg", problem)) if isinstance(problem, dict) else "" for problem in given)
-    return str(given)[:LONGEST_SENTENCE]
+    return _last_line(str(given))[:LONGEST_SENTENCE]
+
+
+def _last_line(text: str) -> str:
+    """Of a traceback only its last line, which holds the message; the rest names files of the server's machine."""
+    return text.strip().splitlines()[-1].strip() if TRACEBACK in text else text
 
 
 def _object(response: httpx.Response) -> dict[str, Any] | None:

@@ -6,7 +6,7 @@ Read generously, as servers in the wild differ: `result` is a text or an array, 
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -39,7 +39,8 @@ class TaskReport:
     """A task as its server sees it now. "running" includes queued; `progress` is 0.0 to 1.0; `items` are the songs of a
     succeeded task, in order; `error` is a failed task's reason; `queue_position` is None where the server does not say.
 
-    `known` is False when the server showed nothing but a running status: its way of not knowing the id.
+    `known` is False when the server showed nothing but a running status: its way of not knowing the id. `finding` is
+    the first item as the server sent it, which is all there is of an analysis.
     """
 
     task_id: str
@@ -50,6 +51,7 @@ class TaskReport:
     error: str
     queue_position: int | None
     known: bool
+    finding: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def final(self) -> bool:
@@ -57,15 +59,16 @@ class TaskReport:
         return self.state != "running"
 
 
-def read_report(task_id: str, answer: object) -> TaskReport:
-    """Read the JSON of an answer to a query for one task. Raises ValueError if it has no entry for a task."""
+def read_report(task_id: str, answer: object, *, audio: bool = True) -> TaskReport:
+    """Read the JSON of an answer to a query for one task; a success without a song is one only without `audio`.
+    Raises ValueError if it has no entry for a task."""
     entry = _entry(answer)
     items = _items(entry.get("result"))
     status = _number(entry.get("status"), TaskStatus.ACTIVE)
     if status >= TaskStatus.FAILED:
         return _failed(task_id, items, _reason(items, entry))
     if status == TaskStatus.SUCCEEDED:
-        return _succeeded(task_id, items)
+        return _succeeded(task_id, items) if audio else _analysed(task_id, items)
     first = items[0] if items else {}
     position = first.get("queue_position")
     return TaskReport(
@@ -95,6 +98,12 @@ def _succeeded(task_id: str, items: list[Mapping[str, Any]]) -> TaskReport:
         which = f"song {without[0]} of {len(songs)} has" if songs else "it has"
         return _failed(task_id, items, f"the ACE-Step API ended the task without an error, but {which} no audio")
     return TaskReport(task_id, "succeeded", 1.0, "succeeded", songs, "", None, known=True)
+
+
+def _analysed(task_id: str, items: list[Mapping[str, Any]]) -> TaskReport:
+    if not items:
+        return _failed(task_id, items, "the ACE-Step API ended the analysis without an error, but found nothing")
+    return TaskReport(task_id, "succeeded", 1.0, "succeeded", (), "", None, known=True, finding=items[0])
 
 
 def _failed(task_id: str, items: list[Mapping[str, Any]], reason: str) -> TaskReport:

@@ -1,62 +1,50 @@
-"""What may a caller ask of the handler? The guide's eight input fields and `seed`, one table, one check for all.
+"""What may a caller ask of the handler? Fields are checked one by one, then together, and every problem said at once.
 
-The table feeds the check, the documentation and the MCP schema alike. Names, types, defaults and descriptions of the
-first eight are the guide's ("Handler Input Schema"); the ranges are the project's promise on top of it.
+The fields are those of `contract.music_fields`; what they mean together (a task needs its audio, a song its words) is
+said here.
 """
 
 import difflib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
-from acestep_serverless.contract.music_shown import printable, shown
+from acestep_serverless.contract.acestep_parameters import PARAMETERS
+from acestep_serverless.contract.acestep_values import text
+from acestep_serverless.contract.music_fields import FIELDS, SEED_MAXIMUM, SPECS, FieldSpec, allowed, read_field
+from acestep_serverless.contract.music_shown import shown
+from acestep_serverless.contract.music_sources import AudioSource
+from acestep_serverless.contract.music_tasks import TASKS
 from acestep_serverless.errors import FieldProblem, InputError
-
-SEED_MAXIMUM = 4_294_967_295
-"""The largest seed: engines take 32 bits."""
 
 UNKNOWN_FIELDS_LISTED = 16
 """So many unknown fields are named one by one; the rest are counted."""
 
+WORKS_ON_AUDIO = ("full_analysis_only", "extract_codes_only")
+"""Wishes that are about `src_audio` itself, whatever the task."""
 
-@dataclass(frozen=True, slots=True)
-class FieldSpec:
-    """One input field. `type` is "string", "integer" or "boolean"; `default` None on a field that is not required means
-    "the engine chooses"; `minimum` and `maximum` are inclusive: an integer's range, a string's length in characters."""
+INVENTS_WORDS = ("sample_mode", "sample_query")
+"""Wishes under which a language model writes the caption."""
 
-    name: str
-    type: str
-    required: bool
-    default: str | int | bool | None
-    description: str
-    minimum: int = 0
-    maximum: int = 0
-
-
-TEXT_MAXIMUM = 1_000_000
-"""Characters of a caption or of lyrics. Far beyond what any engine reads; whatever their script, both fit the body
-that the ACE-Step API takes (acestep_api/body.py)."""
-
-FIELDS: tuple[FieldSpec, ...] = (
-    FieldSpec("caption", "string", True, None, "Music/style prompt", 1, TEXT_MAXIMUM),
-    FieldSpec("lyrics", "string", False, "", "Optional lyrics text", 0, TEXT_MAXIMUM),
-    FieldSpec("duration", "integer", False, 90, "Target duration in seconds", 1, 600),
-    FieldSpec("batch_size", "integer", False, 1, "Number of generations", 1, 8),
-    FieldSpec("timeout_seconds", "integer", False, 1800, "Max wait for generation", 1, 86_400),
-    FieldSpec("poll_interval", "integer", False, 3, "Status polling interval", 1, 3_600),
-    FieldSpec("return_audio_base64", "boolean", False, False, "Embed audio data in response"),
-    FieldSpec("max_base64_bytes", "integer", False, 8_000_000, "Skip base64 if file is larger", 0, 100_000_000),
-    FieldSpec("seed", "integer", False, None, "Seed of the first song; omit for a random one", 0, SEED_MAXIMUM),
-)
-"""Every input field: the guide's eight in its order, then the project's own."""
-
-_SPECS = {spec.name: spec for spec in FIELDS}
-_OTHER_WORDS = {"prompt": "caption", "style": "caption", "audio_duration": "duration", "seconds": "duration"}
+_OTHER_WORDS = {
+    **{alias.lower(): row.name for row in PARAMETERS for alias in row.aliases if row.name in SPECS},
+    **dict.fromkeys(("prompt", "style"), "caption"),
+    **dict.fromkeys(("audio_duration", "audioduration", "target_duration", "targetduration", "seconds"), "duration"),
+    **dict.fromkeys(("src_audio_path", "srcaudiopath", "ctx_audio", "ctx_audio_path", "source_audio"), "src_audio"),
+    **dict.fromkeys(("reference_audio_path", "ref_audio", "ref_audio_path", "referenceaudiopath"), "reference_audio"),
+    **dict.fromkeys(("format", "output_format"), "audio_format"),
+    "steps": "inference_steps",
+    "seeds": "seed",
+}
+"""What the same things are called elsewhere, in small letters."""
 
 
 @dataclass(frozen=True, slots=True)
 class MusicInput:
-    """A checked request. Durations and intervals are whole seconds; `seed` None asks for a random one."""
+    """A checked request. Durations and intervals are whole seconds; `seed` None asks for random ones, a tuple holds
+    one for each song. `parameters` are those of the REST API that the request gives, under its canonical names and
+    as JSON that every version of the server reads; `given` names every field that the request gives."""
 
     caption: str
     lyrics: str
@@ -66,87 +54,102 @@ class MusicInput:
     poll_interval: int
     return_audio_base64: bool
     max_base64_bytes: int
-    seed: int | None
+    seed: int | tuple[int, ...] | None
+    src_audio: AudioSource | None = None
+    reference_audio: AudioSource | None = None
+    parameters: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    given: frozenset[str] = field(default=frozenset(), compare=False)
+
+    @property
+    def task_type(self) -> str:
+        """What is to be done: "text2music" unless the request says otherwise."""
+        return str(self.parameters.get("task_type", "text2music"))
+
+    @property
+    def seeds(self) -> tuple[int, ...] | None:
+        """The seed of each song: one number n stands for n, n + 1, ...; None lets the server draw them."""
+        if self.seed is None or isinstance(self.seed, tuple):
+            return self.seed
+        return tuple((self.seed + index) % (SEED_MAXIMUM + 1) for index in range(self.batch_size))
+
+    @property
+    def analysis(self) -> str:
+        """The name of the parameter that asks for words or codes in place of songs; "" for songs."""
+        return next((name for name in ("analysis_only", *WORKS_ON_AUDIO) if self.parameters.get(name)), "")
 
 
 def parse_music_input(value: object) -> MusicInput:
     """Check a job's `input` and fill in the defaults. Raises InputError with every problem found, in field order."""
     if not isinstance(value, Mapping):
         raise InputError([FieldProblem("input", shown(value), "must be an object with at least a caption")])
+    given = {name: value[name] for name, spec in SPECS.items() if not _left_open(spec, value.get(name))}
     problems: list[FieldProblem] = []
-    fields: dict[str, Any] = {}
-    for spec in FIELDS:
+    read: dict[str, Any] = {}
+    for name, item in given.items():
         try:
-            fields[spec.name] = _field(spec, value)
+            read[name] = read_field(SPECS[name], item)
         except InputError as error:
             problems.extend(error.problems)
+    problems.extend(_together(value, read, wrong={problem.field for problem in problems}))
+    problems.sort(key=lambda problem: list(SPECS).index(problem.field))
     problems.extend(_unknown_fields(value))
     if problems:
         raise InputError(problems)
-    return MusicInput(**fields)
+    return _input(read)
 
 
-def _field(spec: FieldSpec, given: Mapping[object, object]) -> object:
-    value = given.get(spec.name)
-    if value is not None:
-        return _READERS[spec.type](spec, value)
-    if not spec.required:
-        return spec.default
-    raise _refusal(spec, "null" if spec.name in given else "nothing")
+def _left_open(spec: FieldSpec, value: object) -> bool:
+    """Null leaves every field out; so does a blank text where the field takes one word out of several, or a name."""
+    blank = isinstance(value, str) and not value.strip()
+    return value is None or (blank and spec.parameter and spec.reader is not text)
 
 
-def _string(spec: FieldSpec, value: object) -> str:
-    if not isinstance(value, str) or (spec.required and not value.strip()):
-        raise _refusal(spec, shown(value))
-    if len(value) > spec.maximum:
-        problem = f"must be at most {spec.maximum:,} characters long"
-        raise InputError([FieldProblem(spec.name, f"{len(value):,} characters", problem)])
-    if printable(value) != value:
-        raise InputError(
-            [FieldProblem(spec.name, shown(value), "must hold whole Unicode characters, no lone surrogates")]
-        )
-    return value
+def _input(read: Mapping[str, Any]) -> MusicInput:
+    own = {spec.name: read.get(spec.name, spec.default) for spec in FIELDS if not spec.parameter}
+    own["caption"] = own["caption"] or ""
+    parameters = {name: value for name, value in read.items() if SPECS[name].parameter and name != "use_random_seed"}
+    return MusicInput(**own, parameters=MappingProxyType(parameters), given=frozenset(read))
 
 
-def _integer(spec: FieldSpec, value: object) -> int:
-    """JSON has one kind of number, so 30.0 is 30; 30.5, "30" and true are not numbers of seconds or songs."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _refusal(spec, shown(value))
-    if isinstance(value, float) and not value.is_integer():
-        raise _refusal(spec, shown(value))
-    if not spec.minimum <= value <= spec.maximum:
-        raise _refusal(spec, shown(value))
-    return int(value)
+def _together(given: Mapping[object, object], read: Mapping[str, Any], *, wrong: set[str]) -> Iterator[FieldProblem]:
+    """Problems of fields that do not fit each other; nothing is concluded from a field that is wrong by itself."""
+    task = TASKS[read.get("task_type", "text2music")]
+    wordless = any(read.get(name) for name in (*WORKS_ON_AUDIO, *INVENTS_WORDS)) or not task.caption
+    if "caption" not in wrong and not str(read.get("caption", "")).strip() and not wordless:
+        said = shown(given["caption"]) if "caption" in given else "nothing"
+        yield FieldProblem("caption", said, f"must be {allowed(SPECS['caption'])}")
+    if not wrong & {"seed", "batch_size", "use_random_seed"}:
+        yield from _seeds_together(read)
+    if not wrong & {"task_type", "src_audio", "audio_code_string", *WORKS_ON_AUDIO}:
+        yield from _audio_together(read)
 
 
-def _boolean(spec: FieldSpec, value: object) -> bool:
-    if not isinstance(value, bool):
-        raise _refusal(spec, shown(value))
-    return value
+def _seeds_together(read: Mapping[str, Any]) -> Iterator[FieldProblem]:
+    seed, songs = read.get("seed"), read.get("batch_size", SPECS["batch_size"].default)
+    if isinstance(seed, tuple) and len(seed) != songs:
+        yield FieldProblem("seed", f"{len(seed)} seeds", f"must hold one seed for each song, and batch_size is {songs}")
+    random = read.get("use_random_seed")
+    if random is True and seed is not None:
+        yield FieldProblem("use_random_seed", "true", "must be false or absent where a seed is given")
+    if random is False and seed is None:
+        yield FieldProblem("use_random_seed", "false", "must be true or absent where no seed is given")
 
 
-_READERS: Mapping[str, Callable[[FieldSpec, object], object]] = {
-    "string": _string,
-    "integer": _integer,
-    "boolean": _boolean,
-}
-
-
-def _refusal(spec: FieldSpec, given: str) -> InputError:
-    return InputError([FieldProblem(spec.name, given, f"must be {allowed(spec)}")])
-
-
-def allowed(spec: FieldSpec) -> str:
-    """Say what a field takes, for errors and documentation: "a whole number from 1 to 600"."""
-    if spec.type == "integer":
-        return f"a whole number from {spec.minimum:,} to {spec.maximum:,}"
-    if spec.type == "boolean":
-        return "true or false"
-    return "a non-blank string" if spec.required else "a string"
+def _audio_together(read: Mapping[str, Any]) -> Iterator[FieldProblem]:
+    task = TASKS[read.get("task_type", "text2music")]
+    wish = next((name for name in WORKS_ON_AUDIO if read.get(name)), None)
+    codes = task.codes and bool(str(read.get("audio_code_string", "")).strip())
+    if "src_audio" in read and not task.source and wish is None:
+        tasks = ", ".join(other.name for other in TASKS.values() if other.source)
+        yield FieldProblem("src_audio", "audio", f"must be absent with task_type {task.name}; {tasks} work on it")
+    if "src_audio" not in read and (wish is not None or (task.source and not codes)):
+        reason = wish or f"task_type {task.name}"
+        instead = ", or audio_code_string in its place" if task.codes and wish is None else ""
+        yield FieldProblem("src_audio", "nothing", f"must be given with {reason}{instead}")
 
 
 def _unknown_fields(given: Mapping[object, object]) -> Iterator[FieldProblem]:
-    unknown = [name for name in given if name not in _SPECS]
+    unknown = [name for name in given if name not in SPECS]
     for name in unknown[:UNKNOWN_FIELDS_LISTED]:
         text = name if isinstance(name, str) else shown(name)
         nearest = _nearest(text[:64])
@@ -158,9 +161,10 @@ def _unknown_fields(given: Mapping[object, object]) -> Iterator[FieldProblem]:
 
 def _nearest(name: str) -> str:
     word = name.strip().lower()
-    close = difflib.get_close_matches(word, [*_SPECS, *_OTHER_WORDS], n=1, cutoff=0.0)[0]
-    return _OTHER_WORDS.get(close, close)
+    close = difflib.get_close_matches(word, [*SPECS, *_OTHER_WORDS], n=1, cutoff=0.0)[0]
+    return _OTHER_WORDS.get(close, close) if close not in SPECS else close
 
 
 def _label(name: str) -> str:
     return name if name.isidentifier() and len(name) <= 64 else shown(name)
+

@@ -1,4 +1,5 @@
-"""How do audio files come in and go out? Workers PUT them under their lease; clients GET them by name, in ranges."""
+"""How do audio files come in and go out? Workers PUT them under their lease; clients GET them by name, in ranges, and
+so does a worker whose job works on an earlier one's song."""
 
 import base64
 import binascii
@@ -12,7 +13,7 @@ from acestep_serverless.access.keys import from_authorization
 from acestep_serverless.errors import FieldProblem, InputError
 from acestep_serverless.gateway.bodies import stream_body
 from acestep_serverless.gateway.parts import PartsHere
-from acestep_serverless.jobs.shelf import SUFFIXES, Place
+from acestep_serverless.jobs.shelf import SUFFIXES, Artifact, Place
 
 ROUTES = APIRouter()
 
@@ -57,6 +58,14 @@ async def put_artifact(
     return {"file": f"/v1/audio?filename={filed.name}", "bytes": filed.bytes, "sha256": filed.sha256}
 
 
+@ROUTES.get(
+    "/v2/{endpoint_id}/artifacts/{worker_id}/{file_name}", include_in_schema=False, dependencies=[Depends(_checked)]
+)
+async def get_artifact(parts: PartsHere, endpoint_id: str, file_name: str) -> FileResponse:
+    """Send a worker an audio file of its own endpoint, for a job that works on it."""
+    return _sent(await parts.shelf.find(file_name, frozenset({endpoint_id})))
+
+
 async def _opened(request: Request, parts: PartsHere) -> frozenset[str]:
     return await parts.endpoints.opened_by(from_authorization(request.headers.get("authorization", "")))
 
@@ -67,7 +76,10 @@ async def audio(
     parts: PartsHere, endpoints: Annotated[frozenset[str], Depends(_opened)], filename: str = ""
 ) -> FileResponse:
     """Send an audio file, whole or by `Range`, to a key of the endpoint that made it."""
-    filed = await parts.shelf.find(filename, endpoints)
+    return _sent(await parts.shelf.find(filename, endpoints))
+
+
+def _sent(filed: Artifact) -> FileResponse:
     headers = {
         "Cache-Control": "private, max-age=3600",
         "ETag": f'"{filed.sha256}"',

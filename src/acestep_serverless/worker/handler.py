@@ -5,6 +5,7 @@ command and the SDK's local `--test_input` are callers that hand it an ACE-Step 
 and a clock.
 """
 
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,11 +14,13 @@ import structlog
 from acestep_serverless.client.acestep import AceStepClient
 from acestep_serverless.clock import Clock
 from acestep_serverless.contract.music import parse_music_input
+from acestep_serverless.contract.music_analysis import analysis_output
 from acestep_serverless.contract.music_output import error_output
 from acestep_serverless.errors import AcestepServerlessError
 from acestep_serverless.worker.answer import Answer
 from acestep_serverless.worker.generation import Generation
 from acestep_serverless.worker.sink import ArtifactSink, Report
+from acestep_serverless.worker.sources import Sources
 
 _log = structlog.get_logger(__name__)
 
@@ -30,18 +33,24 @@ async def handle(
     report: Report,
     clock: Clock,
     scratch: Path | None = None,
+    sources: Sources | None = None,
 ) -> dict[str, object]:
     """Run one job, `{"id": ..., "input": {...}}`, and return the guide's success or error payload.
 
-    `scratch` is an existing folder for songs between fetch and delivery, by default the system's temporary one; whoever
-    names it removes what a killed process leaves in it. What a caller, a server or a full disk did wrong becomes
+    `scratch` is an existing folder for audio on its way in and out, by default the system's temporary one; whoever
+    names it removes what a killed process leaves in it. `sources` brings the audio that a request works on, by default
+    from public https URLs and the request itself. What a caller, a server or a full disk did wrong becomes
     `{"error": ...}`. Being cancelled ends the ACE-Step task (waiting about a second for it at most) and raises
     CancelledError again.
     """
     job_id = str(job.get("id", "local"))
     try:
         request = parse_music_input(job.get("input"))
-        finished = await Generation(request, acestep, report, clock).run()
+        with tempfile.TemporaryDirectory(prefix="acestep-serverless-", dir=scratch) as folder:
+            files = await (sources or Sources()).bring(request, Path(folder))
+            finished = await Generation(request, acestep, report, clock, files).run()
+        if request.analysis:
+            return analysis_output(finished.task_id, request, finished.finding)
         return await Answer(job_id, request, finished, acestep, artifacts, scratch).build()
     except AcestepServerlessError as error:
         return error_output(str(error))

@@ -22,6 +22,10 @@ class GatewayLink:
         """Return where song `index` of a job is PUT; `suffix` such as ".mp3"."""
         return self._url(f"artifacts/{_part(self.worker_id)}/{_part(job_id)}/{index}{suffix}")
 
+    def stored_url(self, name: str) -> str:
+        """Return where the file of an earlier job of this endpoint is fetched."""
+        return self._url(f"artifacts/{_part(self.worker_id)}/{_part(name)}")
+
     def done_url(self, job_id: str) -> str:
         """Return where a job's result is POSTed, exactly as the SDK spells it."""
         return self._url(f"job-done/{_part(self.worker_id)}/{_part(job_id)}") + "&isStream=false"
