@@ -8,13 +8,16 @@ from typing import Any
 
 import structlog
 
-SECRET_IN_URL = re.compile(r"(?i)\b(token|key|api_key)=[^&\s\"']+")
-"""Credentials as they appear in worker URLs; whatever follows the equals sign is replaced."""
+SECRET_IN_URL = re.compile(r"(?i)\b(token|key|api_key|x-amz-(?:signature|credential|security-token))=[^&\s\"']+")
+"""Credentials as they appear in worker URLs and in signed links; whatever follows the equals sign is replaced."""
+
+SECRET_MEMBER = re.compile(r"""([\"'](?:accessSecret|accessId)\\?[\"']\s*:\s*\\?)(?:"[^"]*"|'[^']*')""")
+"""A job's own storage credentials, as JSON or Python spells an object: the SDK prints whole jobs when it debugs."""
 
 
 def redact(text: str) -> str:
-    """Replace the value of every credential in a URL by three dots."""
-    return SECRET_IN_URL.sub(r"\1=...", text)
+    """Replace the value of every credential in a URL or in a job's `s3Config` by three dots."""
+    return SECRET_MEMBER.sub(r'\1"..."', SECRET_IN_URL.sub(r"\1=...", text))
 
 
 def _redact_event(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
