@@ -51,13 +51,6 @@ async def test_a_body_without_a_content_type_is_read_by_its_look(tmp_path: Path,
     assert request.caption == "tones"
 
 
-async def test_an_upload_is_refused_by_its_field(tmp_path: Path) -> None:
-    response, _ = await released(
-        tmp_path, lambda http: http.post("/release_task", files={"src_audio": ("a.wav", b"x")})
-    )
-    assert (response.status_code, response.json()["detail"][:12]) == (400, '"src_audio":')
-
-
 async def test_an_empty_object_makes_songs(tmp_path: Path) -> None:
     response, request = await released(tmp_path, lambda http: http.post("/release_task", json={}))
     assert response.status_code == 200

@@ -4,7 +4,13 @@ from typing import Any
 
 import pytest
 
-from acestep_serverless.contract.acestep_parameters import DEFAULTS, LANGUAGES, PARAMETERS, read_parameters
+from acestep_serverless.contract.acestep_parameters import (
+    DEFAULTS,
+    LANGUAGES,
+    PARAMETERS,
+    read_leniently,
+    read_parameters,
+)
 from acestep_serverless.errors import InputError
 
 
@@ -37,7 +43,10 @@ ANOTHER = {
     "batch_size": 3,
     "seed": (5,),
     "task_type": "cover",
+    "track_name": "drums",
     "track_classes": ("drums",),
+    "inference_steps": 27,
+    "timesteps": (0.9, 0.5),
     "repaint_mode": "aggressive",
     "chunk_mask_mode": "explicit",
     "infer_method": "sde",
@@ -53,7 +62,7 @@ def test_each_name_of_each_parameter_is_read(name: str, alias: str) -> None:
         value = not default
     elif (name not in ANOTHER and isinstance(default, int | float)) or name == "repainting_end":
         value = 1 if default != 1 else 0.5
-    given = {"seed": 5, "track_classes": ["drums"]}.get(name, value)
+    given = {"seed": 5, "track_classes": ["drums"], "timesteps": "0.9, 0.5"}.get(name, value)
     assert read(**{alias: given}) == {name: value}
 
 
@@ -174,6 +183,13 @@ def test_time_signatures_are_written_as_the_language_model_does(given: object, s
         ("prompt", True),
         ("lyrics", "\ud800"),
         ("shift", 0),
+        ("track_name", "kazoo"),
+        ("track_classes", ["drums", "kazoo"]),
+        ("track_classes", 5),
+        ("timesteps", "0.5,0.9"),
+        ("timesteps", "0.5,two"),
+        ("timesteps", [1.5]),
+        ("timesteps", [0.5] * 1000),
         ("param_obj", "{broken"),
         ("metas", [1]),
     ],
@@ -198,3 +214,62 @@ def test_a_number_is_a_text_where_a_text_is_due() -> None:
 def test_there_are_fifty_languages_and_unknown() -> None:
     assert len(set(LANGUAGES)) == 51
     assert read(language="DE") == {"vocal_language": "de"}
+
+
+@pytest.mark.parametrize("given", ["Backing Vocals", "backing-vocals", "backing_vocals"])
+def test_a_track_may_be_written_in_several_ways(given: str) -> None:
+    assert read(track_name=given) == {"track_name": "backing_vocals"}
+
+
+def test_tracks_are_a_list_or_a_text_with_commas_or_bars() -> None:
+    expected = {"track_classes": ("drums", "bass")}
+    assert read(track_classes="Drums, bass") == read(instruments=["drums", "bass", "drums"]) == expected
+    assert read(track_classes="DRUMS | BASS") == expected
+
+
+def test_all_tokens_are_allowed_with_a_top_p_of_one_and_none_asks_for_the_default() -> None:
+    assert read(lm_top_p=1) == {"lm_top_p": 1.0}
+    assert read(lm_top_p=0) == {}
+
+
+def test_the_recorded_wrong_types_are_read_as_upstream_reads_them_and_named() -> None:
+    values, sentences = read_leniently(
+        {"prompt": 5, "bpm": "fast", "audio_duration": "long", "batch_size": "one", "guidance_scale": "x"}
+    )
+    assert values["prompt"] == "5"
+    assert [values[name] for name in ("bpm", "audio_duration", "batch_size", "guidance_scale")] == [None, None, None, 7]
+    assert sentences[0] == 'bpm: must be a whole number from 30 to 300, got "fast"; null was used instead'
+    assert len(sentences) == 4
+
+
+@pytest.mark.parametrize(
+    ("field", "given", "used"),
+    [
+        ("bpm", 9000, 300),
+        ("bpm", 1, 30),
+        ("audio_duration", 1e9, 600.0),
+        ("batch_size", 64, 8),
+        ("repaint_strength", 2, 1.0),
+        ("use_random_seed", "maybe", False),
+        ("task_type", "remix", "text2music"),
+        ("key_scale", "H minor", ""),
+        ("lyrics", "\ud800", "\\ud800"),
+        ("seed", "1,two", (None,)),
+        ("shift", float("nan"), 3.0),
+    ],
+)
+def test_what_is_too_much_is_the_most_allowed_and_nonsense_the_default(field: str, given: object, used: object) -> None:
+    values, [sentence] = read_leniently({field: given})
+    assert values[field] == used
+    assert sentence.startswith(f"{field}: must ")
+
+
+def test_a_broken_nested_object_is_an_empty_one_in_the_lenient_reading() -> None:
+    values, [sentence] = read_leniently({"metas": "{broken", "bpm": 90})
+    assert values["bpm"] == 90
+    assert sentence.endswith("nothing was used instead")
+
+
+def test_a_body_that_is_right_reads_the_same_in_both_ways() -> None:
+    body = {"prompt": "x", "bpm": "90", "metas": {"key": "Am"}, "seed": "1,2"}
+    assert read_leniently(body) == (read_parameters(body), ())

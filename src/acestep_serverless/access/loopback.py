@@ -5,6 +5,7 @@ rebinding its name's address, in `Host`: both must name this machine while a ser
 """
 
 import ipaddress
+import re
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
@@ -27,11 +28,14 @@ def host_is_loopback(host: str) -> bool:
 
 
 class LoopbackGuard:
-    """ASGI middleware for a server without keys: 403 unless `Host` is loopback and `Origin` absent or the same
-    place. `is_open` tells whether there are no keys, now; without it there never are."""
+    """ASGI middleware for a server without keys: 403 unless `Host` is loopback and `Origin` absent, the same place, or
+    one that the pattern `pages` fits. `is_open` tells whether there are no keys, now; without it there never are."""
 
-    def __init__(self, app: ASGIApp, is_open: Callable[[], Awaitable[bool]] | None = None) -> None:
+    def __init__(
+        self, app: ASGIApp, is_open: Callable[[], Awaitable[bool]] | None = None, *, pages: str | None = None
+    ) -> None:
         self._app, self._is_open = app, is_open
+        self._pages = None if pages is None else re.compile(pages)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
@@ -43,9 +47,12 @@ class LoopbackGuard:
         refusal = None
         if not host_is_loopback(host):
             refusal = "without an API key this server answers to loopback names only, such as 127.0.0.1"
-        elif origin is not None and origin.partition("://")[2] != host:
+        elif origin is not None and origin.partition("://")[2] != host and not self._welcome(origin):
             refusal = "without an API key this server does not answer to web pages of other sites"
         if refusal is None:
             await self._app(scope, receive, send)
         else:
             await JSONResponse({"error": refusal}, status_code=403)(scope, receive, send)
+
+    def _welcome(self, origin: str) -> bool:
+        return self._pages is not None and self._pages.fullmatch(origin) is not None

@@ -1,11 +1,14 @@
-"""Who may ask? Upstream's two places for the key: `ai_token` in the body, which goes first, or `Authorization`."""
+"""Who asks, and may they? Upstream's two places for the key: `ai_token` in the body, which goes first, or
+`Authorization`."""
 
 from collections.abc import Mapping
 
 from fastapi import Request
 from starlette.exceptions import HTTPException
 
-from acestep_serverless.access.keys import from_authorization, matches
+from acestep_serverless.access.keys import digest, from_authorization, matches
+
+CALLER_LENGTH = 16
 
 
 def check_header(request: Request, api_key: str | None) -> None:
@@ -23,6 +26,12 @@ def check_body(request: Request, fields: Mapping[str, object], api_key: str | No
         _check_authorization(request, api_key, "Missing ai_token or Authorization header")
     elif not matches(str(token), api_key):
         raise HTTPException(401, "Invalid ai_token")
+
+
+def caller_of(request: Request) -> str:
+    """Tell callers apart by the address they come from: all who may come in hold the same key."""
+    address = request.client.host if request.client else ""
+    return digest(address)[:CALLER_LENGTH]
 
 
 def _check_authorization(request: Request, api_key: str, missing: str) -> None:

@@ -29,8 +29,14 @@ def build_api(
     api_key: str | None = None,
     keeping: Keeping = BRIEF,
     guarded: bool = False,
+    lenient: bool = False,
+    adapters: Path | None = None,
 ) -> FastAPI:
-    """Build the ACE-Step server of a loaded engine, its songs in `folder`; `guarded` as on a socket without a key."""
+    """Build the ACE-Step server of a loaded engine, its songs in `folder`; `guarded` as on a socket without a key.
+
+    `lenient` and `adapters` are the settings of those names; a worker's own server is never lenient, since its
+    handler's contract clamps nothing.
+    """
     return create_app(
         engine=engine,
         folder=folder,
@@ -40,6 +46,8 @@ def build_api(
         api_key=api_key,
         keeping=keeping,
         guarded=guarded,
+        lenient=lenient,
+        adapters=adapters,
     )
 
 

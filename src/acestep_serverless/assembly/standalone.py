@@ -29,7 +29,15 @@ def serve_api(settings: Settings, host: str, port: int) -> None:
     engine.load(lambda fraction, stage: LOG.info("engine loads", stage=stage))
     listening = bind(host, port)
     with tempfile.TemporaryDirectory(prefix="acestep-serverless-api-") as folder:
-        app = build_api(engine, Path(folder), api_key=key or None, keeping=Keeping(), guarded=not key)
+        app = build_api(
+            engine,
+            Path(folder),
+            api_key=key or None,
+            keeping=Keeping(),
+            guarded=not key,
+            lenient=settings.lenient,
+            adapters=settings.adapters_dir,
+        )
         LOG.info("ACE-Step API", url=base_url(listening), engine=engine.name, key="set" if key else "none")
         config = uvicorn.Config(
             app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=3

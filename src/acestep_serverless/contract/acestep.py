@@ -66,6 +66,11 @@ def envelope(data: object, now_ms: int) -> dict[str, object]:
     return {"data": data, "code": 200, "error": None, "timestamp": now_ms, "extra": None}
 
 
+def soft_error(code: int, sentence: str, now_ms: int) -> dict[str, object]:
+    """Wrap a refusal that upstream answers with HTTP 200: the code (400 or 500) is in the envelope."""
+    return {"data": None, "code": code, "error": sentence, "timestamp": now_ms, "extra": None}
+
+
 def refusal(sentence: str) -> dict[str, str]:
     """Give the body of every HTTP error: `detail` for upstream's clients, `error` for those that read that name."""
     return {"detail": sentence, "error": sentence}
@@ -95,7 +100,9 @@ def blank_item(*, status: TaskStatus, created_ms: int, progress: float, stage: s
     }
 
 
-def query_entry(task_id: str, status: TaskStatus, items: Iterable[Item], progress_text: str) -> dict[str, object]:
+def query_entry(
+    task_id: str, status: TaskStatus, items: Iterable[Mapping[str, object]], progress_text: str
+) -> dict[str, object]:
     """Give the entry of one task in the answer to `/query_result`."""
     return {
         "task_id": task_id,

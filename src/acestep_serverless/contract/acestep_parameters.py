@@ -5,6 +5,7 @@ upstream writes "en" and lets its planner detect the language, "unknown" says th
 documented ones; where upstream documents none, they are wide and only keep nonsense out.
 The lookup is upstream's too: the top level, then `param_obj`, then the first filled one of five names for nested
 metadata; within one source the aliases in the order of the row; null counts as absent. A name without a row is ignored.
+`inference_steps` is open by default, since each model has its own number (turbo 8, base and sft 50).
 """
 
 import json
@@ -15,6 +16,7 @@ from typing import Any
 
 from acestep_serverless.contract import acestep_values as read
 from acestep_serverless.contract.music_shown import shown
+from acestep_serverless.contract.music_tasks import TASKS
 from acestep_serverless.errors import FieldProblem, InputError
 
 LONGEST_SECONDS = 600
@@ -22,14 +24,13 @@ LARGEST_BATCH = 8
 DEFAULT_BATCH = 2
 """Upstream's number of songs when `batch_size` is absent."""
 
-TASK_TYPES = ("text2music", "cover", "cover-nofsq", "repaint", "lego", "extract", "complete")
+TASK_TYPES = tuple(TASKS)
 _LANGUAGES = (
     "ar az bg bn ca cs da de el en es fa fi fr he hi hr ht hu id is it ja ko la lt ms ne nl no pa pl pt ro ru sa sk sr "
     "sv sw ta te th tl tr uk ur vi yue zh unknown"
 )
 LANGUAGES = tuple(_LANGUAGES.split())
 NESTED_METADATA = ("metas", "meta", "metadata", "user_metadata", "userMetadata")
-INSTRUCTION = "Fill the audio semantic mask based on the given conditions:"
 NEGATIVE_PROMPT = "NO USER INPUT"
 
 
@@ -77,10 +78,10 @@ PARAMETERS: tuple[Parameter, ...] = (
     _row("analysis_only", read.switch, False, "analysisOnly"),
     _row("full_analysis_only", read.switch, False, "fullAnalysisOnly"),
     _row("extract_codes_only", read.switch, False, "extractCodesOnly"),
-    _row("instruction", read.text, INSTRUCTION),
+    _row("instruction", read.text, ""),
     _row("global_caption", read.text, "", "globalCaption"),
-    _row("track_name", read.text, "", "trackName"),
-    _row("track_classes", read.words, (), "trackClasses instruments"),
+    _row("track_name", read.track, "", "trackName"),
+    _row("track_classes", read.tracks, (), "trackClasses instruments"),
     _row("repainting_start", _ANY, 0.0),
     _row("repainting_end", read.number(-1_000_000, 1_000_000, also=(0.0, -1.0))),
     _row("repaint_mode", read.choice("conservative", "balanced", "aggressive"), "balanced"),
@@ -91,15 +92,17 @@ PARAMETERS: tuple[Parameter, ...] = (
     _row("audio_cover_strength", _SHARE, 1.0, "audioCoverStrength cover_strength coverStrength"),
     _row("cover_noise_strength", _SHARE, 0.0, "coverNoiseStrength"),
     # the diffusion transformer
-    _row("inference_steps", read.whole(1, 200), 8, "inferenceSteps"),
+    _row("inference_steps", read.whole(1, 200), None, "inferenceSteps"),
     _row("guidance_scale", read.number(0, 100), 7.0, "guidanceScale"),
     _row("shift", read.number(1, 5), 3.0),
     _row("infer_method", read.choice("ode", "sde"), "ode", "inferMethod"),
     _row("use_adg", read.switch, False),
     _row("cfg_interval_start", _SHARE, 0.0),
     _row("cfg_interval_end", _SHARE, 1.0),
-    _row("timesteps", read.text, ""),
+    _row("timesteps", read.timesteps, ()),
     _row("use_tiled_decode", read.switch, True, "useTiledDecode"),
+    _row("lora", read.text, ""),
+    _row("lora_scale", _SHARE, 1.0),
     # the language model
     _row("thinking", read.switch, False),
     _row("sample_mode", read.switch, False, "sampleMode"),
@@ -117,7 +120,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     _row("lm_cfg_scale", read.number(0, 100), 2.5),
     _row("lm_negative_prompt", read.text, NEGATIVE_PROMPT),
     _row("lm_top_k", read.whole(0, 1_000_000), 0),
-    _row("lm_top_p", _SHARE, 0.9),
+    _row("lm_top_p", read.number(0, 1, also=(0.0,), meaning=0.9), 0.9),
     _row("lm_repetition_penalty", read.number(0, 100), 1.0),
 )
 """Every parameter of the REST API; `contract.acestep_values` says how each kind is read."""
@@ -127,6 +130,25 @@ DEFAULTS: Mapping[str, Any] = MappingProxyType({row.name: row.default for row in
 
 def read_parameters(body: Mapping[str, object]) -> Mapping[str, Any]:
     """Give every parameter its typed value or default. Raises InputError with all problems, in the table's order."""
+    values, problems = _read(body)
+    if problems:
+        raise InputError(problems)
+    return values
+
+
+def read_leniently(body: Mapping[str, object]) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+    """As `read_parameters`, but what cannot be read becomes the default and what is too much the most allowed; each
+    such substitution is a sentence beside the values."""
+    values, problems = _read(body)
+    sentences = tuple(
+        f"{problem}; {shown(values[problem.field]) if problem.field in values else 'nothing'} was used instead"
+        for problem in problems
+    )
+    return values, sentences
+
+
+def _read(body: Mapping[str, object]) -> tuple[Mapping[str, Any], list[FieldProblem]]:
+    """All values, the lenient ones where a value is not allowed, and a problem for each of those."""
     problems: list[FieldProblem] = []
     sources = _sources(body, problems)
     values = dict(DEFAULTS)
@@ -136,11 +158,10 @@ def read_parameters(body: Mapping[str, object]) -> Mapping[str, Any]:
             continue
         try:
             values[row.name] = row.read(given)
-        except ValueError as error:
+        except read.Misread as error:
             problems.append(FieldProblem(row.name, shown(given), str(error)))
-    if problems:
-        raise InputError(problems)
-    return MappingProxyType(values)
+            values[row.name] = row.default if error.instead is read.DEFAULT else error.instead
+    return MappingProxyType(values), problems
 
 
 def _given(row: Parameter, sources: Iterable[Mapping[str, object]]) -> object:

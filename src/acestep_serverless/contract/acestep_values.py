@@ -1,12 +1,15 @@
 """How is one parameter of the ACE-Step REST API read? JSON values and form texts become typed values, or are refused.
 
 Every reader takes a value that is neither null nor blank text (a reader of texts takes blanks too), returns the typed
-value, or raises ValueError whose text completes the sentence "FIELD: ... ". Upstream replaces what it cannot read by
-the default without a word; here nothing is replaced: a number that is none is an error that names the field.
+value, or raises Misread, whose text completes the sentence "FIELD: ... ". Upstream replaces what it cannot read by
+the default without a word; here a number that is none is an error that names the field. What upstream, or a server
+that means it as well, would have read instead stands in the error, for whoever wants the lenient reading.
 """
 
+import math
 import re
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 from acestep_serverless.contract.music_shown import printable
@@ -20,7 +23,26 @@ SEED_MAXIMUM = 4_294_967_295
 _KEY = re.compile(r"([A-Ga-g])\s*([#b♯♭]?)\s*(major|minor|maj|min|m|M)?", re.ASCII)
 _MINOR_WORDS = frozenset({"minor", "min", "m"})
 _TIME_SIGNATURES = {"2": "2", "3": "3", "4": "4", "6": "6", "2/4": "2", "3/4": "3", "4/4": "4", "6/8": "6"}
+_TRACKS = "woodwinds brass fx synth strings percussion keyboard guitar bass drums backing_vocals vocals"
+TRACKS = tuple(_TRACKS.split())
+"""The tracks that the model knows by name."""
+MOST_TIMESTEPS = 200
 _DIGITS_READ = 40
+
+
+class _Default:
+    """What is read instead of a value that says nothing: the parameter's default."""
+
+
+DEFAULT = _Default()
+
+
+class Misread(ValueError):
+    """A value that is not allowed; `instead` is what the lenient reading makes of it, DEFAULT for the default."""
+
+    def __init__(self, allowed: str, instead: object = DEFAULT) -> None:
+        super().__init__(allowed)
+        self.instead = instead
 
 
 def switch(value: Any) -> bool:
@@ -28,7 +50,7 @@ def switch(value: Any) -> bool:
     word = str(value).strip().lower() if isinstance(value, str | bool | int) else ""
     if word in TRUE_WORDS or word in FALSE_WORDS:
         return word in TRUE_WORDS
-    raise ValueError("must be true or false")
+    raise Misread("must be true or false", instead=False)
 
 
 def number(least: float, most: float, *, also: tuple[float, ...] = (), meaning: object = None) -> Reader:
@@ -39,7 +61,7 @@ def number(least: float, most: float, *, also: tuple[float, ...] = (), meaning: 
         if given in also:
             return meaning
         if given is None or not least <= given <= most:
-            raise ValueError(f"must be a number from {least:,g} to {most:,g}")
+            raise Misread(f"must be a number from {least:,g} to {most:,g}", _nearest(given, least, most))
         return given
 
     return read
@@ -51,7 +73,7 @@ def whole(least: int, most: int) -> Reader:
     def read(value: Any) -> int:
         given = _whole(value)
         if given is None or not least <= given <= most:
-            raise ValueError(f"must be a whole number from {least:,} to {most:,}")
+            raise Misread(f"must be a whole number from {least:,} to {most:,}", _nearest(given, least, most))
         return given
 
     return read
@@ -60,10 +82,10 @@ def whole(least: int, most: int) -> Reader:
 def text(value: Any) -> str:
     """Read a text, or a number as its text (as upstream does). Line ends become "\\n"."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise ValueError("must be a text")
+        raise Misread("must be a text")
     given = value if isinstance(value, str) else _number_text(value)
     if printable(given) != given:
-        raise ValueError("must hold whole Unicode characters, no lone surrogates")
+        raise Misread("must hold whole Unicode characters, no lone surrogates", printable(given))
     return given.replace("\r\n", "\n")
 
 
@@ -74,18 +96,37 @@ def choice(*allowed: str) -> Reader:
     def read(value: Any) -> str:
         word = known.get(value.strip().lower()) if isinstance(value, str) else None
         if word is None:
-            raise ValueError(f"must be one of {', '.join(allowed)}")
+            raise Misread(f"must be one of {', '.join(allowed)}")
         return word
 
     return read
 
 
-def words(value: Any) -> tuple[str, ...]:
-    """Read a list of texts, or one text with commas, as a tuple."""
-    given = value.split(",") if isinstance(value, str) else value
+def track(value: Any) -> str:
+    """Read one of the model's tracks; "Backing Vocals" and "backing-vocals" are backing_vocals."""
+    word = "_".join(value.replace("-", " ").split()).lower() if isinstance(value, str) else ""
+    if word not in TRACKS:
+        raise Misread(f"must be one of {', '.join(TRACKS)}")
+    return word
+
+
+def tracks(value: Any) -> tuple[str, ...]:
+    """Read a list of tracks, or one text with commas or bars between them, as a tuple without repetitions."""
+    given = value.replace("|", ",").split(",") if isinstance(value, str) else value
     if not isinstance(given, list):
-        raise ValueError("must be a list of texts")
-    return tuple(text(word).strip() for word in given)
+        raise Misread(f"must be a list of {', '.join(TRACKS)}")
+    return tuple(dict.fromkeys(track(word) for word in given))
+
+
+def timesteps(value: Any) -> tuple[float, ...]:
+    """Read falling noise levels from 1 to 0, as a list or as "0.97,0.76,..."; at most MOST_TIMESTEPS."""
+    given = value.split(",") if isinstance(value, str) else value
+    levels = [_float(level) for level in given[: MOST_TIMESTEPS + 1]] if isinstance(given, list) else []
+    steps = tuple(level for level in levels if level is not None and 0 <= level <= 1)
+    falling = all(later < earlier for earlier, later in pairwise(steps))
+    if not falling or not 1 <= len(steps) == len(levels) <= MOST_TIMESTEPS:
+        raise Misread(f"must hold 1 to {MOST_TIMESTEPS} numbers from 1 to 0, each below the one before it")
+    return steps
 
 
 def seeds(value: Any) -> tuple[int | None, ...]:
@@ -100,7 +141,7 @@ def key_scale(value: Any) -> str:
     if match is None and isinstance(value, str):
         match = _KEY.fullmatch(value.strip()[:1] + value.strip()[1:].lower())
     if match is None:
-        raise ValueError('must be a note and a mode such as "C major", "F# minor" or "Bb major"')
+        raise Misread('must be a note and a mode such as "C major", "F# minor" or "Bb major"')
     note, accidental, mode = match.groups()
     sign = accidental.replace("♯", "#").replace("♭", "b")
     return f"{note.upper()}{sign} {'minor' if mode in _MINOR_WORDS else 'major'}"
@@ -110,7 +151,7 @@ def time_signature(value: Any) -> str:
     """Read 2, 3, 4 or 6, also written 2/4, 3/4, 4/4 and 6/8."""
     given = str(_whole(value)) if _whole(value) is not None else str(value).strip()[:_DIGITS_READ]
     if given not in _TIME_SIGNATURES:
-        raise ValueError("must be 2, 3, 4 or 6 (2/4, 3/4, 4/4, 6/8)")
+        raise Misread("must be 2, 3, 4 or 6 (2/4, 3/4, 4/4, 6/8)")
     return _TIME_SIGNATURES[given]
 
 
@@ -119,8 +160,15 @@ def _seed(value: Any) -> int | None:
         return None
     given = _whole(value)
     if given is None or not -1 <= given <= SEED_MAXIMUM:
-        raise ValueError(f"must hold whole numbers from 0 to {SEED_MAXIMUM:,}, or -1 for a random one")
+        raise Misread(f"must hold whole numbers from 0 to {SEED_MAXIMUM:,}, or -1 for a random one")
     return None if given == -1 else given
+
+
+def _nearest(given: float | None, least: float, most: float) -> object:
+    """The allowed number that is nearest to one beyond the range; DEFAULT for what is no number."""
+    if given is None or (isinstance(given, float) and math.isnan(given)):
+        return DEFAULT
+    return least if given < least else most
 
 
 def _whole(value: Any) -> int | None:
@@ -147,4 +195,4 @@ def _number_text(value: float) -> str:
     try:
         return str(value)
     except ValueError:
-        raise ValueError("must be a text") from None
+        raise Misread("must be a text") from None

@@ -1,0 +1,40 @@
+"""Which bytes are given out? The songs of this server by their names, whole or in ranges; nothing else."""
+
+from fastapi import APIRouter, Request
+from fastapi.responses import FileResponse
+from starlette.exceptions import HTTPException
+
+from acestep_serverless.acestep_api.openapi import REFUSALS
+from acestep_serverless.acestep_api.server import Server
+from acestep_serverless.audio.formats import FORMATS
+from acestep_serverless.contract.acestep import AUDIO_ROUTE
+
+MEDIA_TYPES = {row.suffix: row.media_type for row in FORMATS.values()}
+
+
+def audio_routes(server: Server) -> APIRouter:
+    """Give the route of the songs' files."""
+    router = APIRouter(tags=["audio"], responses=REFUSALS)
+
+    async def audio(request: Request, path: str | None = None, filename: str | None = None) -> FileResponse:
+        """`path` is the name in a song's `file`, `filename` another word for it. Knows `Range` and `If-Range`."""
+        server.check_header(request)
+        name = path or filename
+        if not name:
+            raise HTTPException(422, "path: must be the name in a song's `file`, got nothing")
+        return _file(server, name)
+
+    router.get(AUDIO_ROUTE, summary="Fetch a song", response_class=FileResponse)(audio)
+    router.head(AUDIO_ROUTE, include_in_schema=False)(audio)
+    return router
+
+
+def _file(server: Server, name: str) -> FileResponse:
+    """Stream a song from disk, in ranges if asked; the sentences are upstream's."""
+    try:
+        path = server.tasks.folder.find(name)
+    except ValueError:
+        raise HTTPException(403, "Access denied: path outside allowed directory") from None
+    if path is None:
+        raise HTTPException(404, "Audio file not found")
+    return FileResponse(path, media_type=MEDIA_TYPES.get(path.suffix, "application/octet-stream"))
