@@ -24,9 +24,12 @@ class AudioFolder:
         self._folder = folder
         self._new_id = new_id
 
-    def prepare(self, *, oldest_ms: int) -> None:
-        """Make the folder and remove what an earlier process left before `oldest_ms`, whole or half."""
+    def prepare(self) -> None:
+        """Make the folder. Raises OSError."""
         self._folder.mkdir(parents=True, exist_ok=True)
+
+    def remove_older(self, oldest_ms: int) -> None:
+        """Remove what an earlier process left before `oldest_ms`, whole or half."""
         for path in self._own_files():
             if path.lstat().st_mtime_ns < oldest_ms * 1_000_000:
                 path.unlink(missing_ok=True)

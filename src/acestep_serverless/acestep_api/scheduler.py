@@ -105,7 +105,6 @@ class Scheduler:
             if self._threads:
                 raise EngineError("the engine is still busy with a song that was stopped; start the process again")
             self._prepare()
-            self.folder.prepare(oldest_ms=self._oldest_ms())
             self.table.open()
             self._threads = self._new_threads()
             self._running = True
@@ -163,11 +162,13 @@ class Scheduler:
         }
 
     def _prepare(self) -> None:
-        """Once: take over what an earlier process kept, and remove files that nobody needs any more."""
+        """Make the folders; the first time take over an earlier process's tasks, and remove files that none needs."""
+        self.folder.prepare()
         if self._prepared:
             return
-        self.folder.prepare(oldest_ms=self._oldest_ms())
-        if self._records is not None:
+        if self._records is None:
+            self.folder.remove_older(self._oldest_ms())
+        else:
             self.table.restore(self._records.read_all(), self._objection)
             self._tidy()
             self.folder.remove_all_but(self.table.kept_files())
