@@ -16,6 +16,8 @@ _NUMBERS = {
     "postgresql": "(SELECT generate_series(1, CAST(:count AS BIGINT)) AS i) AS n",
 }
 _NEW_ID = {"sqlite": "'filled-' || lower(hex(randomblob(16)))", "postgresql": "'filled-' || gen_random_uuid()"}
+# A million rows take longer than the gateway lets a statement take; that each row has its job is known here.
+_PREPARE = {"sqlite": (), "postgresql": ("SET statement_timeout = 0", "SET session_replication_role = replica")}
 _REFRESH = {"sqlite": ("ANALYZE", "PRAGMA wal_checkpoint(TRUNCATE)"), "postgresql": ("VACUUM ANALYZE", "CHECKPOINT")}
 
 _JOBS = """INSERT INTO jobs (id, endpoint_id, state, low_priority, execution_timeout_ms, expires_at, submitted_at,
@@ -42,11 +44,13 @@ def fill(database_url: str, count: int, now_ms: int) -> None:
     jobs = jobs.bindparams(sa.bindparam("now", type_=sa.BigInteger))
     given = {"count": count, "endpoint": ENDPOINT, "now": now_ms}
     with engine.execution_options(writes=True).begin() as connection:
+        for statement in _PREPARE[dialect]:
+            connection.exec_driver_sql(statement)
         connection.execute(jobs, given)
         connection.exec_driver_sql(_BODIES)
         connection.exec_driver_sql(_EVENTS)
         connection.execute(sa.text(_TALLY), {"endpoint": ENDPOINT, "count": count})
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        for statement in _REFRESH[dialect]:
+        for statement in (*_PREPARE[dialect], *_REFRESH[dialect]):
             connection.exec_driver_sql(statement)
     engine.dispose()
