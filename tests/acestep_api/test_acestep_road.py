@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from acestep_parts import Running, SineEngine, running
 
-from acestep_serverless.audio.codec import decode
+from acestep_serverless.audio.decode import decode
 from acestep_serverless.errors import AudioError, EngineError
 
 SOON = 20.0

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from acestep_serverless.acestep_api import create_app
-from acestep_serverless.audio.codec import decode
+from acestep_serverless.audio.decode import decode
 from acestep_serverless.client.acestep import AceStepClient
 from acestep_serverless.client.reports import TaskReport
 from acestep_serverless.clock import SYSTEM_CLOCK

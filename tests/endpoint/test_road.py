@@ -11,7 +11,7 @@ import psutil
 import pytest
 from house import House, wait_until
 
-from acestep_serverless.audio.codec import decode
+from acestep_serverless.audio.decode import decode
 
 GUIDE = {
     "caption": "Upbeat electronic instrumental with bright synths",

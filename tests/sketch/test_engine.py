@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from acestep_serverless.audio.codec import decode, encode
+from acestep_serverless.audio.codec import encode
+from acestep_serverless.audio.decode import decode
 from acestep_serverless.audio.loudness import integrated_loudness, true_peak
 from acestep_serverless.engines import ENGINE_NAMES, load_engine
 from acestep_serverless.engines.base import Engine, GenerationRequest, Piece, Song

@@ -1,15 +1,11 @@
-"""How does a clip become a file, and a file a clip? FFmpeg's codecs through PyAV; same samples and tags, same bytes."""
+"""How does a clip become a file? FFmpeg's codecs through PyAV; same samples and tags, same bytes."""
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from itertools import chain
 from pathlib import Path
-from typing import cast
 
 import av
-import numpy as np
 from av.audio.resampler import AudioResampler
-from numpy.typing import NDArray
 
 from acestep_serverless.audio.clip import Clip
 from acestep_serverless.audio.formats import AudioFormat, format_named
@@ -25,7 +21,7 @@ def encode(
     tags: Mapping[str, str],
     cancelled: Callable[[], bool] = never,
 ) -> None:
-    """Write `clip` to `path` as `audio_format` ("mp3", "wav", "flac"), with `tags` such as {"title": ...}.
+    """Write `clip` to `path` as `audio_format` (a name of FORMATS), with `tags` such as {"title": ...}.
 
     The file appears whole or not at all: it is written beside its place and renamed. No clock or chance enters it, so
     the same samples and tags give the same bytes. Raises AudioError (unknown format, refused samples, no room on disk)
@@ -46,8 +42,9 @@ def encode(
 
 
 def _write(clip: Clip, path: Path, chosen: AudioFormat, tags: Mapping[str, str], cancelled: Callable[[], bool]) -> None:
-    # "bitexact" keeps FFmpeg's version out of the file.
-    with av.open(str(path), "w", format=chosen.container, options={"fflags": "+bitexact"}) as container:
+    # "bitexact" keeps FFmpeg's version and the time out of the file.
+    muxing = {name: value.format(rate=clip.sample_rate) for name, value in chosen.muxing.items()}
+    with av.open(str(path), "w", format=chosen.container, options={"fflags": "+bitexact", **muxing}) as container:
         container.metadata.update(tags)
         stream = container.add_stream(chosen.codec, rate=clip.sample_rate, options=dict(chosen.options))
         assert isinstance(stream, av.AudioStream)
@@ -76,28 +73,3 @@ def _packets(
         for converted in converter.resample(frame):
             yield from stream.encode(converted)
     yield from stream.encode(None)
-
-
-def decode(path: Path) -> Clip:
-    """Read any audio file that FFmpeg knows, at its own rate; more than two channels are mixed down to stereo.
-
-    Raises AudioError when there is no such file or no sound in it.
-    """
-    try:
-        with av.open(str(path.absolute()), options={"protocol_whitelist": "file"}) as container:
-            if not container.streams.audio:
-                raise AudioError(f"{path.name} holds no audio")
-            stream = container.streams.audio[0]
-            layout = LAYOUTS[min(stream.channels, 2)]
-            converter = AudioResampler(format="fltp", layout=layout)
-            pieces = [
-                cast(NDArray[np.float32], converted.to_ndarray())
-                for frame in chain(container.decode(stream), [None])
-                for converted in converter.resample(frame)
-            ]
-            rate = stream.rate
-    except (av.error.FFmpegError, OSError) as error:
-        raise AudioError(f"cannot read {path.name} as audio: {error}") from error
-    if not pieces:
-        raise AudioError(f"{path.name} holds no audio")
-    return Clip(np.concatenate(pieces, axis=1), rate)

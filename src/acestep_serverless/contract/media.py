@@ -13,8 +13,8 @@ MEDIA_TYPES: Mapping[str, str] = MappingProxyType(
         "mp3": "audio/mpeg",
         "wav": "audio/wav",
         "flac": "audio/flac",
-        "ogg": "audio/ogg",
         "opus": "audio/ogg",
+        "ogg": "audio/ogg",
         "aac": "audio/aac",
         "m4a": "audio/mp4",
     }
