@@ -13,8 +13,10 @@ from tone_engine import ToneEngine
 from acestep_serverless.acestep_api import create_app
 from acestep_serverless.clock import SYSTEM_CLOCK
 
-# `house` is of the endpoint's tests; behind this folder, so that nothing here is hidden by a name there.
-sys.path.append(str(Path(__file__).parent.with_name("endpoint")))
+# `house` is of the endpoint's tests, `file_server` of those of outbound calls; behind this folder, so that nothing here
+# is hidden by a name there.
+for room in ("endpoint", "outbound"):
+    sys.path.append(str(Path(__file__).parent.with_name(room)))
 
 
 @pytest.fixture

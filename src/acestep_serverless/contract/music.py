@@ -167,4 +167,3 @@ def _nearest(name: str) -> str:
 
 def _label(name: str) -> str:
     return name if name.isidentifier() and len(name) <= 64 else shown(name)
-

@@ -143,6 +143,8 @@ FIELDS: tuple[FieldSpec, ...] = (
     _parameter("cfg_interval_end", "number", "Share of the steps after which guidance ends"),
     _parameter("timesteps", "string or array", "The steps themselves, such as 0.97,0.76,0.5"),
     _parameter("use_tiled_decode", "boolean", "Decode long songs in pieces, for less memory"),
+    _parameter("lora", "string", "Adapter (LoRA) that the songs are made with"),
+    _parameter("lora_scale", "number", "How strongly the adapter takes part"),
     _parameter("thinking", "boolean", "Let a language model plan the song in audio codes"),
     _parameter("sample_mode", "boolean", "Let a language model write caption and lyrics"),
     _parameter("sample_query", "string", "What it is to write them from; implies `sample_mode`"),

@@ -14,6 +14,9 @@ from acestep_serverless.contract.acestep import AUDIO_ROUTE
 LONGEST_TEXT = 28_000_000
 """Characters of one `src_audio` or `reference_audio`: more than fits the body of any request (20 MiB)."""
 
+SHORTEST_FILE = 44
+"""Bytes; the header of a WAV file alone has as many. A text that says less is a name or a path, and no audio."""
+
 LONGEST_URL = 8_000
 
 ALLOWED = (
@@ -60,7 +63,7 @@ def read_source(value: str) -> AudioSource:
         return AudioAtUrl(_url(text))
     if scheme == "data":
         return AudioInline(_data_uri(text))
-    if text.startswith("/"):
+    if text.startswith(AUDIO_ROUTE):
         return _earlier(text)
     return AudioInline(_decoded(text))
 
@@ -105,7 +108,7 @@ def _decoded(text: str) -> bytes:
         data = base64.b64decode(bare + "=" * (-len(bare) % 4), altchars=_letters(bare))
     except binascii.Error:
         raise ValueError("must be whole base64: its length is none") from None
-    if not data:
+    if len(data) < SHORTEST_FILE:
         raise ValueError(f"must be {ALLOWED}")
     return data
 

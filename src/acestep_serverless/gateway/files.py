@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import FileResponse
 
 from acestep_serverless.access.keys import from_authorization
-from acestep_serverless.errors import FieldProblem, InputError
+from acestep_serverless.errors import AccessDenied, FieldProblem, InputError
 from acestep_serverless.gateway.bodies import stream_body
 from acestep_serverless.gateway.parts import PartsHere
 from acestep_serverless.jobs.shelf import SUFFIXES, Artifact, Place
@@ -24,6 +24,12 @@ DIGEST_HEADER = re.compile(r"\s*sha-256=:([A-Za-z0-9+/=]{44}):\s*")
 
 async def _checked(parts: PartsHere, endpoint_id: str, worker_id: str, token: str = "") -> None:
     await parts.workers.check(endpoint_id, worker_id, token)
+
+
+async def _living(parts: PartsHere, endpoint_id: str, worker_id: str, token: str = "") -> None:
+    """Let in a worker that has not ended: no lease guards what it reads."""
+    if await parts.workers.check(endpoint_id, worker_id, token) == "GONE":
+        raise AccessDenied("this worker has ended: its token opens no file any more")
 
 
 def announced_sha256(header: str | None) -> str | None:
@@ -59,7 +65,7 @@ async def put_artifact(
 
 
 @ROUTES.get(
-    "/v2/{endpoint_id}/artifacts/{worker_id}/{file_name}", include_in_schema=False, dependencies=[Depends(_checked)]
+    "/v2/{endpoint_id}/artifacts/{worker_id}/{file_name}", include_in_schema=False, dependencies=[Depends(_living)]
 )
 async def get_artifact(parts: PartsHere, endpoint_id: str, file_name: str) -> FileResponse:
     """Send a worker an audio file of its own endpoint, for a job that works on it."""

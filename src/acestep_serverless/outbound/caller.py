@@ -29,10 +29,11 @@ async def resolve_with_the_system(host: str, port: int) -> list[str]:
 
 
 class CheckedConnections(httpcore.AsyncNetworkBackend):
-    """Connects only where every address of the name is public (or anywhere, when private ones are allowed)."""
+    """Connects only where every address of the name is public (or anywhere, when private ones are allowed). `public`
+    tells which addresses are."""
 
-    def __init__(self, resolve: Resolve, *, allow_private: bool) -> None:
-        self._resolve, self._allow_private = resolve, allow_private
+    def __init__(self, resolve: Resolve, *, allow_private: bool, public: Callable[[str], bool] = is_public) -> None:
+        self._resolve, self._allow_private, self._public = resolve, allow_private, public
         self._backend = httpcore.AnyIOBackend()
 
     async def connect_tcp(
@@ -45,7 +46,7 @@ class CheckedConnections(httpcore.AsyncNetworkBackend):
     ) -> httpcore.AsyncNetworkStream:
         """Resolve, check, and connect to the checked address. Raises PeerError for a private one."""
         addresses = await self._resolve(host, port)
-        if not addresses or not (self._allow_private or all(is_public(address) for address in addresses)):
+        if not addresses or not (self._allow_private or all(self._public(address) for address in addresses)):
             raise PeerError(f"{host} is not on the public internet: only a setting of this server may allow that")
         return await self._backend.connect_tcp(addresses[0], port, timeout, local_address, socket_options)
 

@@ -14,6 +14,7 @@ import httpcore
 import httpx
 
 from acestep_serverless.errors import PeerError, PeerUnreachable, TooLarge
+from acestep_serverless.outbound.addresses import is_public
 from acestep_serverless.outbound.caller import CheckedConnections, Resolve, resolve_with_the_system
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -40,8 +41,8 @@ class Fetched:
 
 
 class Fetcher:
-    """Fetches files. `allow_private` also allows plain http and addresses that are not public; `context` verifies
-    certificates (None: those of the public authorities)."""
+    """Fetches files. `allow_private` also allows plain http and addresses that are not public; `public` tells which
+    are, and `context` verifies certificates (None: with the public authorities)."""
 
     def __init__(
         self,
@@ -50,9 +51,10 @@ class Fetcher:
         limit: int = LARGEST_FILE,
         seconds: float = LONGEST_SECONDS,
         resolve: Resolve = resolve_with_the_system,
+        public: Callable[[str], bool] = is_public,
         context: ssl.SSLContext | None = None,
     ) -> None:
-        self._connections = CheckedConnections(resolve, allow_private=allow_private)
+        self._connections = CheckedConnections(resolve, allow_private=allow_private, public=public)
         self._schemes = ("https", "http") if allow_private else ("https",)
         self._limit, self._seconds, self._context = limit, seconds, context
 
