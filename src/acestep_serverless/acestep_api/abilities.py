@@ -106,6 +106,8 @@ def _check_task(values: dict[str, Any], given_sounds: frozenset[str], engine: En
     if task.name not in engine.task_types:
         does = ", ".join(sorted(engine.task_types, key=list(TASKS).index))
         findings.refuse("task_type", shown(task.name), f"must be {does} with the {engine.name} engine")
+    elif analysis and not _does(analysis, engine):
+        return  # refused by its own name
     elif needs and not has and not codes_do:
         _missing_source(values, analysis or task.name, findings)
     elif has and not needs and _does(SOURCE, engine):
