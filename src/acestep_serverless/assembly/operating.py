@@ -167,7 +167,8 @@ def _no_job(job_id: str) -> NotFound:
 
 
 def _job(endpoint_id: str, view: JobView, now: int) -> Plain:
-    times = {"submittedAt": view.submitted_at, "takenAt": view.taken_at, "finishedAt": view.finished_at}
+    times = {"submittedAt": view.submitted_at, "takenAt": view.taken_at, "startedAt": view.begun_at}
+    times |= {"finishedAt": view.finished_at}
     return {"endpoint": endpoint_id, **json.loads(view.as_json(now)), **times}
 
 

@@ -131,8 +131,8 @@ def draft_as_json(request_id: str) -> str:
 def result_as_json(view: JobView) -> str:
     """Encode one request of a finalized batch; a COMPLETED one's `output` goes in verbatim."""
     shown: dict[str, Any] = {"id": view.id, "status": view.state.value}
-    if view.taken_at is not None:
-        shown["startedAt"] = _iso(view.taken_at)
+    if view.begun_at is not None:
+        shown["startedAt"] = _iso(view.begun_at)
     if view.finished_at is not None:
         shown["completedAt"] = _iso(view.finished_at)
     if view.error is not None:

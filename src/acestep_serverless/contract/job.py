@@ -236,13 +236,23 @@ class JobView:
     worker_id: str | None = None
     output: str | None = None
     error: str | None = None
+    started_at: int | None = None
+
+    @property
+    def begun_at(self) -> int | None:
+        """When work on it began. A job that its worker holds beside another begins with its first progress; of one
+        that ended without any, no more is known than its take."""
+        if self.started_at is None and self.state in FINAL_STATES:
+            return self.taken_at
+        return self.started_at
 
     def as_json(self, now_ms: int) -> str:
         """Encode the platform's status object; `output` goes in verbatim, so a large one is never parsed again."""
         head: dict[str, Any] = {"id": self.id, "status": self.state.value}
         if self.taken_at is not None:
-            head["delayTime"] = max(0, self.taken_at - self.submitted_at)
-            head["executionTime"] = max(0, (self.finished_at or now_ms) - self.taken_at)
+            begun = now_ms if self.begun_at is None else self.begun_at
+            head["delayTime"] = max(0, begun - self.submitted_at)
+            head["executionTime"] = max(0, (self.finished_at or now_ms) - begun)
         if self.worker_id is not None:
             head["workerId"] = self.worker_id
         if self.error is not None:

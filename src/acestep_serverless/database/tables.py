@@ -53,6 +53,8 @@ JOBS = sa.Table(
     sa.Column("keep_ms", sa.BigInteger, nullable=False, server_default="604800000"),
     sa.Column("purge_at", sa.BigInteger),
     sa.Column("missed_at", sa.BigInteger),
+    sa.Column("started_at", sa.BigInteger),
+    sa.Column("overdue_at", sa.BigInteger),
     sa.CheckConstraint(f"state IN ({_QUOTED_STATES})", name="jobs_state_is_known"),
     sa.CheckConstraint(
         "(finished_at IS NOT NULL) = (state NOT IN ('IN_QUEUE', 'IN_PROGRESS'))", name="jobs_finished_when_final"
@@ -67,7 +69,8 @@ JOBS = sa.Table(
     sqlite_autoincrement=True,
 )
 """One row a job, small: bodies lie beside it. `keep_ms` is how long it is kept once final, `purge_at` the end of
-that; `lane` 0 goes before lane 1 (jobs of a batch)."""
+that; `lane` 0 goes before lane 1 (jobs of a batch). `started_at` is when work on it is known to have begun: the take by
+an idle worker, else the first progress; `overdue_at` is when its executionTimeout ends it, NULL until that counts."""
 
 JOB_BODIES = sa.Table(
     "job_bodies",

@@ -71,8 +71,8 @@ def job_journal(metrics: Metrics) -> Callable[[Moved], None]:
 
     def note(job: Moved) -> None:
         state = JobState(job.state)
-        executed = None if job.taken_at is None or job.finished_at is None else job.finished_at - job.taken_at
-        waited = None if job.taken_at is None else job.taken_at - job.submitted_at
+        executed = None if job.begun_at is None or job.finished_at is None else job.finished_at - job.begun_at
+        waited = None if job.begun_at is None else job.begun_at - job.submitted_at
         if state is JobState.IN_PROGRESS and waited is not None:
             metrics.job_taken(job.endpoint_id, waited)
         elif state is JobState.IN_QUEUE and job.worker_id is not None:

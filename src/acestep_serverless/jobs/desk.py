@@ -119,7 +119,7 @@ class JobDesk:
         if not share:
             return [] if offer.is_fed else None
         moved, texts = await self._database.write(
-            lambda connection: self._take(connection, endpoint_id, worker_id, share, now)
+            lambda connection: self._take(connection, endpoint_id, worker_id, share, now, busy=offer.busy)
         )
         self._tell(moved)
         if moved:
@@ -127,17 +127,18 @@ class JobDesk:
         return texts
 
     def _take(
-        self, connection: sa.Connection, endpoint_id: str, worker_id: str, limit: int, now: int
+        self, connection: sa.Connection, endpoint_id: str, worker_id: str, limit: int, now: int, *, busy: bool
     ) -> tuple[list[store.Moved], list[str]]:
-        moved = store.take(connection, endpoint_id, worker_id, limit, now, now + self.rules.lease_ms)
+        moved = store.take(connection, endpoint_id, worker_id, limit, now, now + self.rules.lease_ms, busy=busy)
         bodies = store.bodies_for_worker(connection, [job.id for job in moved]) if moved else {}
         return moved, [job_for_worker(job.id, bodies[job.id][0], json.loads(bodies[job.id][1])) for job in moved]
 
     async def progress(self, worker_id: str, job_id: str, payload: str) -> None:
         """Note a progress report of the lease holder; anyone else's, or a late one, changes nothing."""
-        until = self._clock.now_ms() + self.rules.lease_ms
+        now = self._clock.now_ms()
+        until = now + self.rules.lease_ms
         await self._database.write(
-            lambda connection: store.renew(connection, worker_id, [job_id], until, progress=payload)
+            lambda connection: store.note_progress(connection, worker_id, job_id, now, until, payload)
         )
 
     async def finish(self, worker_id: str, job_id: str, result: JobResult) -> str | None:

@@ -17,7 +17,7 @@ IS_RUNNING = sa.and_(IS_HELD, JOBS.c.state == JobState.IN_PROGRESS.value)
 SCALING_COUNTED = 1_000
 """Waiting jobs that are counted for a fleet: no policy needs to know of more."""
 
-_SHOWN = ("id", "state", "submitted_at", "taken_at", "finished_at", "worker_id")
+_SHOWN = ("id", "state", "submitted_at", "taken_at", "finished_at", "worker_id", "started_at")
 # Built once: putting such a statement together for each call takes longer than SQLite takes to answer it.
 _ALL_SHOWN = sa.select(*(JOBS.c[name] for name in (*_SHOWN, "progress", "error")))
 _VIEW = _ALL_SHOWN.where(JOBS.c.id == sa.bindparam("job"), JOBS.c.endpoint_id == sa.bindparam("endpoint"))
@@ -53,7 +53,7 @@ def views(connection: sa.Connection, asked: Sequence[tuple[str, str]]) -> list[J
 
 def _shown(row: sa.Row[Any], text: str | None) -> JobView:
     times = row.submitted_at, row.taken_at, row.finished_at
-    return JobView(row.id, JobState(row.state), *times, row.worker_id, text, row.error)
+    return JobView(row.id, JobState(row.state), *times, row.worker_id, text, row.error, row.started_at)
 
 
 def page(
@@ -65,13 +65,7 @@ def page(
     where = [JOBS.c.endpoint_id == endpoint_id] + ([JOBS.c.state == state.value] if state else [])
     query = sa.select(*(JOBS.c[name] for name in (*_SHOWN, "error"))).where(*where)
     query = query.order_by(JOBS.c.number.desc()).offset(offset).limit(limit)
-    views = [
-        JobView(
-            row.id, JobState(row.state), row.submitted_at, row.taken_at, row.finished_at, row.worker_id, None, row.error
-        )
-        for row in connection.execute(query)
-    ]
-    return views, total
+    return [_shown(row, None) for row in connection.execute(query)], total
 
 
 def counts(connection: sa.Connection, endpoint_id: str) -> dict[str, int]:

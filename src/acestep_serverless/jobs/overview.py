@@ -10,7 +10,7 @@ from acestep_serverless.database.tables import ARTIFACTS, JOBS, TALLIES
 from acestep_serverless.jobs import looks
 from acestep_serverless.jobs.depths import depths
 
-_COLUMNS = ("endpoint_id", "id", "state", "submitted_at", "taken_at", "finished_at", "worker_id", "error")
+_COLUMNS = ("endpoint_id", "id", "state", "submitted_at", "taken_at", "finished_at", "worker_id", "error", "started_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +43,8 @@ def page(
     query = sa.select(*(JOBS.c[name] for name in _COLUMNS)).where(*where)
     rows = connection.execute(query.order_by(JOBS.c.number.desc()).offset(offset).limit(limit))
     return [
-        (endpoint, JobView(job, JobState(word), submitted, taken, finished, worker, None, error))
-        for endpoint, job, word, submitted, taken, finished, worker, error in rows
+        (endpoint, JobView(job, JobState(word), submitted, taken, finished, worker, None, error, started))
+        for endpoint, job, word, submitted, taken, finished, worker, error, started in rows
     ]
 
 

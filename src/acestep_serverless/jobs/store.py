@@ -57,6 +57,12 @@ class Moved:
     taken_at: int | None
     finished_at: int | None
     deliveries: int
+    started_at: int | None = None
+
+    @property
+    def begun_at(self) -> int | None:
+        """When work on it began: as far as that is known, else its take."""
+        return self.taken_at if self.started_at is None else self.started_at
 
 
 _RETURNED = [JOBS.c[name] for name in Moved.__slots__]
@@ -90,9 +96,9 @@ def _spelled(
     changed = {**values, "state": target.value, "finished_at": _MOVED_AT if final else None}
     changed["purge_at"] = _MOVED_AT + JOBS.c.keep_ms if final else None
     if target is not JobState.IN_PROGRESS:
-        changed["lease_expires_at"] = None
+        changed |= {"lease_expires_at": None, "overdue_at": None}
     if target is JobState.IN_QUEUE:
-        changed |= {"progress": None, "taken_at": None, "missed_heartbeats": 0, "missed_at": None}
+        changed |= {"progress": None, "taken_at": None, "started_at": None, "missed_heartbeats": 0, "missed_at": None}
     return JOBS.update().where(*_in_states(sources), *where).values(**changed).returning(*_RETURNED)
 
 
@@ -166,16 +172,21 @@ def _taking() -> tuple[Any, _Statement]:
     at: sa.BindParameter[int] = sa.bindparam("new_taken_at", type_=sa.BigInteger)
     fed = WORKERS.update().where(WORKERS.c.id == worker, WORKERS.c.state == "ACTIVE")
     line = (
-        sa.select(JOBS.c.number)
+        sa.select(JOBS.c.number, JOBS.c.lane)
         .where(JOBS.c.endpoint_id == sa.bindparam("endpoint"), IS_WAITING)
         .order_by(JOBS.c.lane, JOBS.c.number)
         .limit(sa.bindparam("most", type_=sa.Integer))
         .with_for_update(skip_locked=True)
         .cte("line")
     )
+    head = sa.select(line.c.number).order_by(line.c.lane, line.c.number).limit(1).scalar_subquery()
+    begins = JOBS.c.number == head
+    starts: sa.BindParameter[int] = sa.bindparam("new_started_at", type_=sa.BigInteger)
     values = {
         "worker_id": worker,
         "taken_at": at,
+        "started_at": sa.case((begins, starts)),
+        "overdue_at": sa.case((begins, starts + JOBS.c.execution_timeout_ms)),
         "lease_expires_at": sa.bindparam("new_lease", type_=sa.BigInteger),
         "missed_heartbeats": 0,
         "missed_at": None,
@@ -189,16 +200,25 @@ _FED, _TAKE = _taking()
 
 
 def take(
-    connection: sa.Connection, endpoint_id: str, worker_id: str, limit: int, at: int, lease_expires_at: int
+    connection: sa.Connection,
+    endpoint_id: str,
+    worker_id: str,
+    limit: int,
+    at: int,
+    lease_expires_at: int,
+    *,
+    busy: bool = False,
 ) -> list[Moved]:
     """Give a worker that is being fed up to `limit` of the jobs that have waited longest, in their order.
 
-    The worker's row is written first: on PostgreSQL that holds off whoever wants to drain it until this is over.
+    The first one starts now, unless the worker is `busy` with another: the rest wait for their first progress. The
+    worker's row is written first: on PostgreSQL that holds off whoever wants to drain it until this is over.
     """
     given = {"new_worker": worker_id, "new_taken_at": at}
     if not connection.execute(_FED, given).rowcount:
         return []
     given |= {"endpoint": endpoint_id, "most": limit, "new_lease": lease_expires_at}
+    given |= {"new_started_at": None if busy else at}
     moved = _carry_out(connection, "take", at, _WAITING, _TAKE, given)
     for job in moved:
         if job.deliveries > 1:  # Of an earlier delivery there may be something left.
@@ -258,6 +278,39 @@ def renew(connection: sa.Connection, worker_id: str, job_ids: Sequence[str], unt
     where = (JOBS.c.id.in_(job_ids), held_by(worker_id))
     fresh = {"lease_expires_at": until, "missed_heartbeats": 0, "missed_at": None, **values}
     return connection.execute(JOBS.update().where(*where).values(**fresh)).rowcount
+
+
+def note_progress(connection: sa.Connection, worker_id: str, job_id: str, at: int, until: int, payload: str) -> None:
+    """Keep what a job's holder says of it (JSON text), and prolong its lease. The first word starts its clock."""
+    unheard = JOBS.c.started_at.is_(None)
+    begun = {
+        "started_at": sa.case((unheard, at), else_=JOBS.c.started_at),
+        "overdue_at": sa.case((unheard, at + JOBS.c.execution_timeout_ms), else_=JOBS.c.overdue_at),
+    }
+    renew(connection, worker_id, [job_id], until, progress=payload, **begun)
+
+
+def _is_next() -> Condition:
+    """Condition: of the jobs that its worker holds, this one was taken first, and none of them counts its time."""
+    other = JOBS.alias("other")
+    earlier = sa.or_(
+        other.c.taken_at < JOBS.c.taken_at,
+        sa.and_(other.c.taken_at == JOBS.c.taken_at, other.c.number < JOBS.c.number),
+    )
+    before = sa.or_(other.c.overdue_at.is_not(None), earlier)
+    held = other.c.lease_expires_at.is_not(None)
+    rival = sa.exists().where(other.c.worker_id == JOBS.c.worker_id, held, other.c.number != JOBS.c.number, before)
+    return sa.and_(IS_HELD, JOBS.c.overdue_at.is_(None), ~rival)
+
+
+IS_NEXT = _is_next()
+"""Condition: this job must be the one that its worker works at, though nothing was heard of it yet."""
+
+
+def count_time_of_next(connection: sa.Connection, at: int) -> None:
+    """Let the executionTimeout of such jobs count from now: a worker that never reports progress is bounded too."""
+    statement = JOBS.update().where(IS_NEXT).values(overdue_at=at + JOBS.c.execution_timeout_ms)
+    connection.execute(statement)
 
 
 def count_missed(connection: sa.Connection, worker_id: str, listed: Sequence[str], at: int, spacing: int) -> None:

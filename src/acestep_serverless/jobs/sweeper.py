@@ -50,6 +50,7 @@ class Sweeper:
         self._last_round = now
         # Workers that could not reach us while we were away get time to say that they live, and to deliver.
         settled = now >= self._watching_since + patience
+        await self._count_time(now)
         timed_out = await self._sweep(_timed_out(now), _time_out, now) if settled else []
         expired = await self._sweep(_expired(now, settled=settled), _expire, now)
         silent = await self._sweep(_silent(now), self._reclaim, now) if settled else []
@@ -58,6 +59,10 @@ class Sweeper:
         if silent or timed_out or expired:
             LOG.info("swept", silent=report.silent, timed_out=report.timed_out, expired=report.expired)
         return report
+
+    async def _count_time(self, now: int) -> None:
+        if await self._database.read(lambda connection: looks.any_of(connection, store.IS_NEXT)):
+            await self._database.write(lambda connection: store.count_time_of_next(connection, now))
 
     async def _sweep(self, which: store.Condition, move: Move, now: int) -> list[store.Moved]:
         """Look first: most rounds find nothing, and a look is cheaper than a transaction."""
@@ -70,7 +75,7 @@ class Sweeper:
 
 
 def _timed_out(now: int) -> store.Condition:
-    return sa.and_(store.IS_HELD, JOBS.c.taken_at + JOBS.c.execution_timeout_ms < now)
+    return sa.and_(store.IS_HELD, JOBS.c.overdue_at < now)
 
 
 def _expired(now: int, *, settled: bool) -> store.Condition:

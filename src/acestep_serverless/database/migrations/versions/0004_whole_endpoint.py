@@ -42,6 +42,12 @@ def _jobs() -> None:
     op.add_column("jobs", sa.Column("keep_ms", sa.BigInteger, nullable=False, server_default="604800000"))
     op.add_column("jobs", sa.Column("purge_at", sa.BigInteger))
     op.add_column("jobs", sa.Column("missed_at", sa.BigInteger))
+    op.add_column("jobs", sa.Column("started_at", sa.BigInteger))
+    op.add_column("jobs", sa.Column("overdue_at", sa.BigInteger))
+    op.execute(
+        "UPDATE jobs SET started_at = taken_at, overdue_at = taken_at + execution_timeout_ms "
+        "WHERE lease_expires_at IS NOT NULL"
+    )
     op.execute("UPDATE jobs SET purge_at = finished_at + keep_ms WHERE finished_at IS NOT NULL")
     waiting = "finished_at IS NULL AND lease_expires_at IS NULL"
     op.create_index("jobs_by_state", "jobs", ["endpoint_id", "state", "number"])
