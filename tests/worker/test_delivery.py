@@ -53,7 +53,7 @@ class Failing:
 async def store(server: RecordingServer, folder: Path, seconds: float = 5.0) -> str:
     sink = sink_at(server.url, seconds)
     try:
-        return await sink.store("job-1", 0, song(folder))
+        return (await sink.store("job-1", 0, song(folder))).file
     finally:
         await sink.aclose()
 

@@ -15,7 +15,7 @@ from acestep_serverless.worker.delivery import FolderSink, GatewaySink
 from acestep_serverless.worker.kept import KeptBounds, KeptOutputs
 from acestep_serverless.worker.link import GatewayLink
 from acestep_serverless.worker.loop import JobHandler, Tools
-from acestep_serverless.worker.sink import AudioFile
+from acestep_serverless.worker.sink import AudioFile, Stored
 
 
 async def test_what_fails_unexpectedly_becomes_a_sentence_without_a_traceback() -> None:
@@ -68,7 +68,7 @@ async def test_songs_wait_in_the_scratch_folder_and_leave_it_empty(studio: Studi
     scratch.mkdir()
 
     class Watching(FolderSink):
-        async def store(self, job_id: str, index: int, audio: AudioFile) -> str:
+        async def store(self, job_id: str, index: int, audio: AudioFile) -> Stored:
             seen.append(audio.path)
             return await FolderSink.store(self, job_id, index, audio)
 
@@ -99,8 +99,8 @@ JOB = {"id": "job-1", "input": {"caption": "a calm tone", "duration": 1}}
 class DeskSink(GatewaySink):
     """Results go to a gateway, songs only into the output: what this test looks at is the memory."""
 
-    async def store(self, job_id: str, index: int, audio: AudioFile) -> str:
-        return f"/v1/audio?filename={job_id}-{index}{audio.suffix}"
+    async def store(self, job_id: str, index: int, audio: AudioFile) -> Stored:
+        return Stored(f"/v1/audio?filename={job_id}-{index}{audio.suffix}")
 
 
 @asynccontextmanager

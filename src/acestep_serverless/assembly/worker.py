@@ -13,7 +13,7 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from pathlib import Path
 from types import ModuleType
 
@@ -27,14 +27,19 @@ from acestep_serverless.clock import SYSTEM_CLOCK
 from acestep_serverless.engines import load_engine
 from acestep_serverless.errors import AcestepServerlessError
 from acestep_serverless.logs import configure_logs
+from acestep_serverless.outbound.fetching import Fetcher
 from acestep_serverless.settings import Settings
-from acestep_serverless.worker.delivery import GatewaySink, InlineSink
+from acestep_serverless.worker.bucket import bucket_of
+from acestep_serverless.worker.delivery import GatewaySink
+from acestep_serverless.worker.earlier import GatewayFiles
 from acestep_serverless.worker.kept import AT_A_GATEWAY, ON_RUNPOD, KeptOutputs
 from acestep_serverless.worker.lifeline import die_with_parent
 from acestep_serverless.worker.link import GatewayLink
 from acestep_serverless.worker.loop import Tools, job_handler
+from acestep_serverless.worker.places import without_gateway
 from acestep_serverless.worker.sdk import SdkHandler, on_runpod, prepare_environment, run
 from acestep_serverless.worker.sink import ArtifactSink
+from acestep_serverless.worker.sources import Sources
 
 LOG = structlog.get_logger(__name__)
 KEPT = "kept"
@@ -67,17 +72,26 @@ def run_worker(
         link, heartbeat_ms = _enrol(settings, worker_id, fleet_id=fleet_id)
         LOG.info("worker enrolled", worker=worker_id, gateway=settings.gateway, endpoint=settings.endpoint_id)
     prepare_environment(environ, link, ping_interval_ms=heartbeat_ms)
-    sink: ArtifactSink = InlineSink() if link is None else GatewaySink(link, SYSTEM_CLOCK)
-
+    sink = _usual_place(link, environ)
     memory = _memory(kept, link, environ)
+    sources = Sources(
+        Fetcher(allow_private=settings.source_private), earlier=None if link is None else GatewayFiles(link)
+    )
 
     async def open_tools() -> Tools:
-        return Tools(await open_acestep(), sink, scratch, memory)
+        return Tools(await open_acestep(), sink, scratch, memory, settings.bucket_private, sources)
 
     def make_handler(sdk: ModuleType) -> SdkHandler:
         return job_handler(sdk, open_tools, environ=environ, clock=SYSTEM_CLOCK)
 
     run(make_handler, environ)
+
+
+def _usual_place(link: GatewayLink | None, environ: Mapping[str, str]) -> ArtifactSink:
+    """Choose where songs go whose jobs name no bucket. Raises SettingsError for wrong `BUCKET_...` variables."""
+    if link is not None:
+        return GatewaySink(link, SYSTEM_CLOCK)
+    return without_gateway(bucket_of(environ, now_ms=SYSTEM_CLOCK.now_ms()))
 
 
 def _enrol(settings: Settings, worker_id: str, *, fleet_id: str | None) -> tuple[GatewayLink, int]:

@@ -30,18 +30,22 @@ _DEEPEST = 12
 class SongResult:
     """One finished song as the caller sees it: where its file is, what the ACE-Step API said of it, facts of the file.
 
-    `bytes` and `sha256` (hexadecimal) are of the delivered file; `seconds` is the length the ACE-Step API reports.
+    `url` is where the file can be fetched: an address, or a path at the gateway that the job was sent to; None where
+    no URL leads to it. `bytes` and `sha256` (hexadecimal) are of the delivered file; `seconds` and `sample_rate` (Hz)
+    are what the ACE-Step API reports.
     """
 
     file: str
     bytes: int
     sha256: str
     content_type: str
+    url: str | None = None
     prompt: str = ""
     lyrics: str = ""
     metas: Mapping[str, object] = field(default_factory=dict)
     seed: int | None = None
     seconds: float | None = None
+    sample_rate: int | None = None
     lm_model: str = ""
     dit_model: str = ""
     engine: str = ""
@@ -50,11 +54,13 @@ class SongResult:
         """Return the result item, `file` first."""
         return {
             "file": self.file,
+            "url": self.url,
             "prompt": self.prompt,
             "lyrics": self.lyrics,
             "metas": dict(self.metas),
             "seed": self.seed,
             "seconds": self.seconds,
+            "sample_rate": self.sample_rate,
             "lm_model": self.lm_model,
             "dit_model": self.dit_model,
             "engine": self.engine,

@@ -14,7 +14,8 @@ from acestep_serverless.contract.music import MusicInput
 from acestep_serverless.contract.music_output import SongResult, json_bytes, success_output
 from acestep_serverless.worker.embedding import DeliveredSong, embed
 from acestep_serverless.worker.generation import Finished
-from acestep_serverless.worker.sink import ArtifactSink, AudioFile
+from acestep_serverless.worker.notices import MOST_WARNINGS, about_audio, shortened
+from acestep_serverless.worker.sink import ArtifactSink, AudioFile, Stored
 
 DOWNLOAD_CHUNK = 1 << 20
 """Bytes asked of `/v1/audio` at a time: what a download holds in memory."""
@@ -48,8 +49,8 @@ class Answer:
 
     async def _deliver(self, index: int, item: SongItem, folder: Path) -> DeliveredSong:
         audio = await self._fetch(index, item, folder)
-        file = await self.artifacts.store(self.job_id, index, audio)
-        return DeliveredSong(_described(index, item, file, audio), audio.path)
+        stored = await self.artifacts.store(self.job_id, index, audio)
+        return DeliveredSong(index, _described(index, item, stored, audio), audio.path, stored.kept, stored.warning)
 
     async def _fetch(self, index: int, item: SongItem, folder: Path) -> AudioFile:
         path = folder / str(index)
@@ -63,35 +64,58 @@ class Answer:
         return AudioFile(path, f".{suffix}", MEDIA_TYPES[suffix], fetched.bytes, fetched.sha256)
 
     async def _output(self, songs: Sequence[DeliveredSong]) -> dict[str, object]:
-        wanted = self.request.return_audio_base64
-        results, warnings = [song.result for song in songs], self._warnings()
-        limit = self.artifacts.output_limit(self.job_id)
-        room = None if limit is None else limit - OUTPUT_MARGIN - self._bytes(results, warnings)
+        limit, to_embed = self.artifacts.output_limit(self.job_id), self._to_embed(songs)
+        results = [song.result for song in songs]
+        at_worst = self._warnings(songs, left_out=to_embed)
+        room = None if limit is None else limit - OUTPUT_MARGIN - self._bytes(results, at_worst)
+        without_texts = False
         if room is not None and room < 0:
-            results = [replace(result, prompt="", lyrics="", metas={}) for result in results]
-            warnings = [*warnings, TEXTS_LEFT_OUT]
-            room += self._bytes([song.result for song in songs], self._warnings()) - self._bytes(results, warnings)
-        audio = await embed(songs, largest=self.request.max_base64_bytes, room=room) if wanted else None
-        return success_output(self.finished.task_id, self.request, results, audio=audio, warnings=warnings)
+            without_texts = True
+            bare = [replace(result, prompt="", lyrics="", metas={}) for result in results]
+            room += self._bytes(results, []) - self._bytes(bare, [TEXTS_LEFT_OUT])
+            results = bare
+        audio = await embed(to_embed, largest=self.request.max_base64_bytes, room=room)
+        left_out = [song for song, entry in zip(to_embed, audio, strict=True) if "base64" not in entry]
+        warnings = [*self._warnings(songs, left_out=left_out), *([TEXTS_LEFT_OUT] if without_texts else [])]
+        asked = self.request.return_audio_base64 or bool(audio)
+        return success_output(
+            self.finished.task_id, self.request, results, audio=audio if asked else None, warnings=warnings
+        )
+
+    def _to_embed(self, songs: Sequence[DeliveredSong]) -> list[DeliveredSong]:
+        """Choose what travels in the output: every song when that was asked for, none when it was declined, and where
+        nothing was said those that nothing else keeps."""
+        if self.request.return_audio_base64:
+            return list(songs)
+        return [] if self._declined() else [song for song in songs if not song.kept]
+
+    def _declined(self) -> bool:
+        return not self.request.return_audio_base64 and "return_audio_base64" in self.request.given
 
     def _bytes(self, results: Sequence[SongResult], warnings: Sequence[str]) -> int:
         bare = success_output(self.finished.task_id, self.request, results, audio=[], warnings=warnings)
         return json_bytes(bare)
 
-    def _warnings(self) -> list[str]:
-        """Collect what the caller must know, each sentence once: from the engine, from the server, from the sink."""
-        warnings = [warning for item in self.finished.items for warning in item.warnings]
+    def _warnings(self, songs: Sequence[DeliveredSong], *, left_out: Sequence[DeliveredSong]) -> list[str]:
+        """Collect what the caller must know, each sentence once: from the engine, from the server, from the places;
+        `left_out` should be in the output but are not."""
+        told = dict.fromkeys(warning for item in self.finished.items for warning in item.warnings)
+        warnings = [shortened(warning) for warning in told][:MOST_WARNINGS]
         asked, made = self.request.batch_size, len(self.finished.items)
         if made != asked:
             warnings.append(f"batch_size: {asked} songs were asked for, the ACE-Step server made {made}")
-        if notice := self.artifacts.warning(embedded=self.request.return_audio_base64):
-            warnings.append(notice)
+        warnings += [song.warning for song in songs if song.warning]
+        unkept = [song for song in songs if not song.kept]
+        asked_for_audio = self.request.return_audio_base64
+        warnings += about_audio(unkept, left_out, declined=self._declined(), asked=asked_for_audio)
         return list(dict.fromkeys(warnings))
 
 
-def _described(index: int, item: SongItem, file: str, audio: AudioFile) -> SongResult:
+def _described(index: int, item: SongItem, stored: Stored, audio: AudioFile) -> SongResult:
+    rate = item.raw.get("sample_rate")
     return SongResult(
-        file=file,
+        file=stored.file,
+        url=stored.url,
         bytes=audio.bytes,
         sha256=audio.sha256,
         content_type=audio.media_type,
@@ -100,6 +124,7 @@ def _described(index: int, item: SongItem, file: str, audio: AudioFile) -> SongR
         metas=item.metas,
         seed=_seed(item.seed_value, index),
         seconds=_seconds(item.raw.get("seconds", item.metas.get("duration"))),
+        sample_rate=rate if isinstance(rate, int) and not isinstance(rate, bool) else None,
         lm_model=item.lm_model,
         dit_model=item.dit_model,
         engine=item.engine,

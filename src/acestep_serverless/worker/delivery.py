@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
@@ -21,14 +21,7 @@ from acestep_serverless.contract.worker_protocol import DONE_BODY_LIMIT
 from acestep_serverless.errors import AcestepServerlessError, PeerError
 from acestep_serverless.worker.link import GatewayLink
 from acestep_serverless.worker.patience import Patience, deliver
-from acestep_serverless.worker.sink import AudioFile
-
-UPLOAD_CHUNK = 1 << 18
-"""Bytes read from disk and sent at a time."""
-
-NOWHERE_TO_FETCH = (
-    "this endpoint keeps no files, so `file` cannot be fetched: ask with return_audio_base64 to get the audio itself"
-)
+from acestep_serverless.worker.sink import AudioFile, Stored, chunks_of
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _log = structlog.get_logger(__name__)
@@ -55,12 +48,8 @@ class GatewaySink:
         """Return what the gateway reads of one result, in bytes."""
         return DONE_BODY_LIMIT
 
-    def warning(self, *, embedded: bool) -> str | None:
-        """Return None: what the gateway stores can be fetched."""
-        return None
-
-    async def store(self, job_id: str, index: int, audio: AudioFile) -> str:
-        """PUT the file with its length and checksum (RFC 9530); return the gateway's `file` value."""
+    async def store(self, job_id: str, index: int, audio: AudioFile) -> Stored:
+        """PUT the file with its length and checksum (RFC 9530); its URL is the gateway's `file` value."""
         url = self.link.artifact_url(job_id, index, audio.suffix)
         digest = base64.b64encode(bytes.fromhex(audio.sha256)).decode("ascii")
         headers = {
@@ -70,10 +59,11 @@ class GatewaySink:
         }
 
         async def put() -> httpx.Response:
-            return await self._client().put(url, content=_chunks(audio.path), headers=headers)
+            return await self._client().put(url, content=chunks_of(audio.path), headers=headers)
 
         response = await deliver(put, what=f"song {index + 1}", patience=self.patience, clock=self.clock)
-        return _stored_file(response, audio)
+        file = _stored_file(response, audio)
+        return Stored(file, file)
 
     async def announce(self, job_id: str, output: Mapping[str, object]) -> bool:
         """POST a job's result in the SDK's own body shape, with patience; return whether the gateway says that the job
@@ -123,13 +113,9 @@ class InlineSink:
         """Return Runpod's bound on an output: 20 MB for `/runsync` jobs, 10 MB for others."""
         return RUNPOD_SYNC_OUTPUT_BYTES if job_id.startswith("sync-") else RUNPOD_OUTPUT_BYTES
 
-    def warning(self, *, embedded: bool) -> str | None:
-        """Say that `file` leads nowhere, unless the audio is in the output."""
-        return None if embedded else NOWHERE_TO_FETCH
-
-    async def store(self, job_id: str, index: int, audio: AudioFile) -> str:
+    async def store(self, job_id: str, index: int, audio: AudioFile) -> Stored:
         """Return the guide's `file` value for a name; nothing is kept under it."""
-        return f"/v1/audio?filename={quote(_name(job_id, index, audio), safe='')}"
+        return Stored(f"/v1/audio?filename={quote(_name(job_id, index, audio), safe='')}", kept=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,16 +130,12 @@ class FolderSink:
         """Return None: nothing bounds an output that stays here."""
         return None
 
-    def warning(self, *, embedded: bool) -> str | None:
-        """Return None: the path is there."""
-        return None
-
-    async def store(self, job_id: str, index: int, audio: AudioFile) -> str:
+    async def store(self, job_id: str, index: int, audio: AudioFile) -> Stored:
         """Copy the file beside its final name, then rename it: whoever sees the name sees the whole song."""
         name = _name(job_id, index, audio)
         if self.stem is not None:
             name = f"{self.stem}{f'-{index + 1}' if index else ''}{audio.suffix}"
-        return str(await asyncio.to_thread(_copy, audio.path, self.folder / name))
+        return Stored(str(await asyncio.to_thread(_copy, audio.path, self.folder / name)))
 
 
 def _copy(source: Path, target: Path) -> Path:
@@ -167,12 +149,6 @@ def _name(job_id: str, index: int, audio: AudioFile) -> str:
     """Return a file name without path parts, whatever the job's id is made of."""
     safe = job_id if _SAFE_NAME.fullmatch(job_id) else hashlib.sha256(job_id.encode("utf-8", "replace")).hexdigest()
     return f"{safe}-{index}{audio.suffix}"
-
-
-async def _chunks(path: Path) -> AsyncIterator[bytes]:
-    with await asyncio.to_thread(path.open, "rb") as file:
-        while chunk := await asyncio.to_thread(file.read, UPLOAD_CHUNK):
-            yield chunk
 
 
 def _stored_file(response: httpx.Response, audio: AudioFile) -> str:

@@ -19,10 +19,14 @@ from acestep_serverless.contract.music_output import (
 
 @dataclass(frozen=True, slots=True)
 class DeliveredSong:
-    """A song that has its place: what the caller is told of it, and the file it can still be read from."""
+    """Song `index` of a job, which has its place: what the caller is told of it, the file it can still be read from,
+    and whether anything but the output keeps it."""
 
+    index: int
     result: SongResult
     path: Path
+    kept: bool = True
+    warning: str = ""
 
 
 async def embed(songs: Sequence[DeliveredSong], *, largest: int, room: int | None) -> list[Mapping[str, object]]:
@@ -33,23 +37,23 @@ async def embed(songs: Sequence[DeliveredSong], *, largest: int, room: int | Non
     "response_too_large". Room for the skipped form of every later song is kept free, so that the whole always fits.
     """
     entries: list[Mapping[str, object]] = []
-    reserved = sum(_skipped_bytes(index, song) for index, song in enumerate(songs))
-    for index, song in enumerate(songs):
-        reserved -= _skipped_bytes(index, song)
-        needed = embedded_bytes(index, song.result)
+    reserved = sum(_skipped_bytes(song) for song in songs)
+    for song in songs:
+        reserved -= _skipped_bytes(song)
+        needed = embedded_bytes(song.index, song.result)
         if song.result.bytes > largest:
-            entry = skipped_audio(index, song.result, FILE_TOO_LARGE)
+            entry = skipped_audio(song.index, song.result, FILE_TOO_LARGE)
         elif room is not None and needed + reserved > room:
-            entry = skipped_audio(index, song.result, RESPONSE_TOO_LARGE)
+            entry = skipped_audio(song.index, song.result, RESPONSE_TOO_LARGE)
         else:
-            entry = embedded_audio(index, song.result, await asyncio.to_thread(_base64, song.path))
-        room = None if room is None else room - (needed if "base64" in entry else _skipped_bytes(index, song))
+            entry = embedded_audio(song.index, song.result, await asyncio.to_thread(_base64, song.path))
+        room = None if room is None else room - (needed if "base64" in entry else _skipped_bytes(song))
         entries.append(entry)
     return entries
 
 
-def _skipped_bytes(index: int, song: DeliveredSong) -> int:
-    return json_bytes(skipped_audio(index, song.result, RESPONSE_TOO_LARGE)) + len(", ")
+def _skipped_bytes(song: DeliveredSong) -> int:
+    return json_bytes(skipped_audio(song.index, song.result, RESPONSE_TOO_LARGE)) + len(", ")
 
 
 def _base64(path: Path) -> str:

@@ -17,24 +17,31 @@ import structlog
 from acestep_serverless.client.acestep import AceStepClient
 from acestep_serverless.clock import Clock
 from acestep_serverless.contract.music_output import error_output
+from acestep_serverless.errors import InputError
 from acestep_serverless.logs import redact
 from acestep_serverless.worker.delivery import GatewaySink
 from acestep_serverless.worker.handler import handle
 from acestep_serverless.worker.kept import KeptOutputs
+from acestep_serverless.worker.places import Places
 from acestep_serverless.worker.sink import ArtifactSink
+from acestep_serverless.worker.sources import Sources
 
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What a job needs: a client for the ACE-Step API, a place for files, a folder in which they wait for it (None:
-    the system's temporary folder), and the memory of finished outputs (None: nothing is kept)."""
+    """What a job needs: a client for the ACE-Step API, the usual place for files, a folder in which they wait for it
+    (None: the system's temporary folder), the memory of finished outputs (None: nothing is kept), and whether a job's
+    own bucket may be at a private address."""
 
     acestep: AceStepClient
     artifacts: ArtifactSink
     scratch: Path | None = None
     kept: KeptOutputs | None = None
+    private_buckets: bool = False
+    sources: Sources = field(default_factory=Sources)
+    """Where the audio comes from that a job works on."""
 
 
 @dataclass(slots=True)
@@ -93,13 +100,18 @@ class JobHandler:
         def report(progress: Mapping[str, object]) -> None:
             self.post_progress(job, progress)
 
+        try:
+            artifacts = Places(tools.artifacts, private_buckets=tools.private_buckets).for_job(job)
+        except InputError as error:
+            return error_output(str(error))
         return await handle(
             job,
             acestep=tools.acestep,
-            artifacts=tools.artifacts,
+            artifacts=artifacts,
             report=report,
             clock=self.clock,
             scratch=tools.scratch,
+            sources=tools.sources,
         )
 
 

@@ -1,12 +1,16 @@
 """Where may the handler leave a finished file? The one thing every place of delivery can do, whatever it is made of."""
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 Report = Callable[[Mapping[str, object]], None]
 """Called with a job's progress, `{"progress": 0.0 to 1.0, "stage": "composing"}`; returns at once."""
+
+CHUNK = 1 << 18
+"""Bytes of a file that are read and sent at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,18 +25,33 @@ class AudioFile:
     sha256: str
 
 
+async def chunks_of(path: Path) -> AsyncIterator[bytes]:
+    """Yield a file's content, CHUNK bytes at a time."""
+    with await asyncio.to_thread(path.open, "rb") as file:
+        while chunk := await asyncio.to_thread(file.read, CHUNK):
+            yield chunk
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Where a file is now. `file` is the guide's value; `url` is where it can be fetched: an address, or a path at the
+    gateway that the job was sent to (None: no URL leads to it). `kept` is False where nothing but the output can carry
+    the audio; `warning` is what the caller must know of it."""
+
+    file: str
+    url: str | None = None
+    kept: bool = True
+    warning: str = ""
+
+
 class ArtifactSink(Protocol):
-    """A place of delivery: the gateway, a folder, or nowhere but the output itself."""
+    """A place of delivery: a bucket, the gateway, a folder, or nowhere but the output itself."""
 
     def output_limit(self, job_id: str) -> int | None:
         """Return how many bytes of JSON the output of this job may have; None is no limit."""
         ...
 
-    def warning(self, *, embedded: bool) -> str | None:
-        """Return what a caller must know about `file` values; `embedded`: the audio is in the output too."""
-        ...
-
-    async def store(self, job_id: str, index: int, audio: AudioFile) -> str:
-        """Keep song `index` of a job; return its `file` value. Raises Conflict once the job is another worker's,
-        TooLarge or PeerError when it cannot be kept."""
+    async def store(self, job_id: str, index: int, audio: AudioFile) -> Stored:
+        """Keep song `index` of a job and say where it is. Raises Conflict once the job is another worker's, TooLarge
+        or PeerError when it cannot be kept."""
         ...
