@@ -103,6 +103,9 @@ class Settings(BaseSettings):
     gateway: str = Field("", description="worker: base URL of the gateway to work for, such as http://10.0.0.5:8000")
     acestep_api_url: str = Field("", description="worker: drive the ACE-Step API at this URL instead of one in process")
     acestep_api_key: SecretStr = Field(SecretStr(""), description="key of that ACE-Step API, and of acestep-api itself")
+    acestep_api_queue: int = Field(
+        200, ge=1, le=100_000, description="acestep-api: tasks that may wait; one more is refused with 429"
+    )
     lenient: bool = Field(
         False, description="acestep-api: read requests as upstream does, replacing what is not allowed, with warnings"
     )

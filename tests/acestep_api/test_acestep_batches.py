@@ -12,7 +12,8 @@ from batch_engine import SOON, StepEngine, ended, new_scheduler, order
 from acestep_serverless.acestep_api import Scheduler
 from acestep_serverless.acestep_api.task import State, Task
 from acestep_serverless.audio.clip import Clip
-from acestep_serverless.audio.codec import decode, encode
+from acestep_serverless.audio.codec import encode
+from acestep_serverless.audio.decode import decode
 from acestep_serverless.errors import TooLarge
 
 Start = Callable[..., Scheduler]

@@ -73,14 +73,14 @@ def worker_key(settings: Settings) -> SecretStr:
     return SecretStr(kept_word(settings.data_dir / "worker.key", lambda: secrets.token_urlsafe(32)))
 
 
-def claim(data_dir: Path) -> IO[str]:
-    """Claim a data folder until the returned file is closed here and in the core. Raises SettingsError when it is
-    claimed.
+def claim(data_dir: Path, command: str = "serve") -> IO[str]:
+    """Claim a data folder for one process of a command, until the returned file is closed here and in its children.
+    Raises SettingsError when it is claimed.
 
     Two parents on one folder would take each other's workers for dead ones.
     """
     data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    lock = (data_dir / "serve.lock").open("a")
+    lock = (data_dir / f"{command}.lock").open("a")
     deadline = time.monotonic() + CLAIM_PATIENCE
     while True:
         try:
@@ -88,9 +88,8 @@ def claim(data_dir: Path) -> IO[str]:
         except BlockingIOError:
             if time.monotonic() > deadline:
                 lock.close()
-                raise SettingsError(
-                    f"another serve works with the data folder {data_dir.resolve()}; end it, or name another --data-dir"
-                ) from None
+                busy = f"another {command} works with the data folder {data_dir.resolve()}"
+                raise SettingsError(f"{busy}; end it, or name another --data-dir") from None
             time.sleep(0.1)
         else:
             return lock

@@ -92,12 +92,13 @@ def worker(
 def acestep_api(
     host: Annotated[str, typer.Option(help="address to listen on; anything but loopback needs a key")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65_535, help="port to listen on; 0 takes a free one")] = 8001,
+    data_dir: DataDir = None,
     engine: EngineName = None,
 ) -> None:
-    """Run only the ACE-Step REST API, as the upstream project's server does."""
+    """Run only the ACE-Step REST API, as the upstream project's server does; its tasks lie in the data folder."""
     from acestep_serverless.assembly.standalone import serve_api
 
-    serve_api(Settings.load(engine=engine), host, port)
+    serve_api(Settings.load(data_dir=data_dir, engine=engine), host, port)
 
 
 @PROGRAM.command()
