@@ -49,14 +49,12 @@ async def test_a_file_over_the_limit_is_refused(house: GatewayHouse) -> None:
         await fetched(files_of(house, worker), await filed(house, worker), limit=len(SONG) - 1)
 
 
-@pytest.mark.parametrize(
-    "name", ["0" * 40 + ".mp3", "..", "incoming", "../worker.key", "%2e%2e/worker.key", "a b", "é"]
-)
-async def test_what_is_no_song_of_the_endpoint_is_not_there(house: GatewayHouse, name: str) -> None:
+async def test_what_is_no_song_of_the_endpoint_is_not_there(house: GatewayHouse) -> None:
     worker = await house.hire()
     await filed(house, worker)
-    with pytest.raises((NotFound, PeerError)):
-        await fetched(files_of(house, worker), name)
+    for name in ("0" * 40 + ".mp3", "..", "incoming", "../worker.key", "%2e%2e/worker.key", "a b", "é"):
+        with pytest.raises((NotFound, PeerError)):
+            await fetched(files_of(house, worker), name)
 
 
 async def test_only_a_living_workers_own_token_opens_the_door(house: GatewayHouse) -> None:
