@@ -13,8 +13,8 @@ from tone_engine import ToneEngine
 from acestep_serverless.acestep_api import create_app
 from acestep_serverless.clock import SYSTEM_CLOCK
 
-# `house` is of the endpoint's tests, `file_server` and `upstream_server` of those of their rooms; behind this folder, so
-# that nothing here is hidden by a name there.
+# `house` is of the endpoint's tests, `file_server` and `upstream_server` of those of their rooms. They come behind this
+# folder, so that nothing here is hidden by a name there.
 for room in ("endpoint", "outbound", "client"):
     sys.path.append(str(Path(__file__).parent.with_name(room)))
 
