@@ -19,9 +19,9 @@ from acestep_serverless.client.acestep import AceStepClient
 from acestep_serverless.clock import SYSTEM_CLOCK, Clock
 from acestep_serverless.contract.music import parse_music_input
 from acestep_serverless.worker.delivery import FolderSink, InlineSink
-from acestep_serverless.worker.submission import release_parameters
 from acestep_serverless.worker.handler import handle
 from acestep_serverless.worker.sink import AudioFile
+from acestep_serverless.worker.submission import release_parameters
 
 SHORT = {"caption": "a calm tone", "duration": 1}
 
@@ -94,7 +94,7 @@ async def test_progress_is_reported_at_once_and_then_every_poll_interval_while_t
     started = time.monotonic()
     assert "error" not in await job
     assert time.monotonic() - started < 0.8, "a finished song waits for no interval"
-    assert studio.progress[0] == {"progress": 0.0, "stage": "starting"}
+    assert studio.progress[0]["stage"] in ("running", "tuning"), "nothing is said of a task that waits"
     assert studio.progress[1] == {"progress": 0.25, "stage": "tuning"}
     assert all(later - earlier >= 1 for earlier, later in itertools.pairwise(times))
 
@@ -114,13 +114,15 @@ async def test_no_progress_is_reported_before_the_interval_is_over_however_often
 
     studio.http.event_hooks["request"].append(note)
     job = asyncio.create_task(studio.ask(SHORT | {"poll_interval": 1}, clock=stopped))
+    assert await asyncio.to_thread(studio.engine.held.wait, 5)
+    asked.clear()
     for _ in range(2):  # the second question is asked only after the answer to the first
         async with asyncio.timeout(5):
             await asked.wait()
         asked.clear()
     studio.engine.hold.clear()
     assert "error" not in await job
-    assert studio.progress == [{"progress": 0.0, "stage": "starting"}]
+    assert len(studio.progress) == 1
 
 
 class _Timed(list[Any]):
@@ -148,6 +150,45 @@ async def test_a_song_that_takes_too_long_is_ended_and_the_message_names_the_lim
     assert await asyncio.to_thread(studio.engine.stopped.wait, 2), "the engine still works"
 
 
+async def test_a_job_behind_another_says_nothing_and_counts_no_time_until_its_task_begins(studio: Studio) -> None:
+    """The first word starts its clock at the gateway, and `timeout_seconds` is for the generation alone."""
+    studio.engine.hold.set()
+    first = asyncio.create_task(studio.ask(SHORT, job_id="first"))
+    assert await asyncio.to_thread(studio.engine.held.wait, 5)
+    waits = Studio(studio.engine, studio.app, studio.http, studio.outputs)
+    asked = asyncio.Event()
+
+    async def note(request: httpx.Request) -> None:
+        if b"task-2" in request.content:
+            asked.set()
+
+    studio.http.event_hooks["request"].append(note)
+    second = asyncio.create_task(waits.ask(SHORT | {"timeout_seconds": 1}, job_id="second"))
+    for _ in range(6):  # the four first looks take 0.7 s, the next ones a second each: twice its timeout_seconds
+        await asyncio.wait_for(asked.wait(), 10)
+        asked.clear()
+    assert waits.progress == []
+    studio.engine.hold.clear()
+    assert "error" not in await first
+    results_of(await second)
+
+
+async def test_a_job_that_fails_or_is_cancelled_behind_or_before_another_leaves_that_one_alone(studio: Studio) -> None:
+    studio.engine.hold.set()
+    jobs = [asyncio.create_task(studio.ask(SHORT, job_id=f"job-{number}")) for number in range(4)]
+    assert await asyncio.to_thread(studio.engine.held.wait, 5)
+    wrong = asyncio.create_task(studio.ask(SHORT | {"duration": -1}))
+    assert "duration" in str((await wrong)["error"])
+    for index in (2, 0):  # one that waits, then the one that is made
+        jobs[index].cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await jobs[index]
+    studio.engine.hold.clear()
+    for index in (1, 3):
+        results_of(await jobs[index])
+    assert len(studio.engine.requests) == 3, "the cancelled one that waited was never begun"
+
+
 async def test_cancelling_the_job_stops_the_engine_within_half_a_second(studio: Studio) -> None:
     studio.engine.hold.set()
     job = asyncio.create_task(studio.ask(SHORT))
@@ -162,9 +203,15 @@ async def test_cancelling_the_job_stops_the_engine_within_half_a_second(studio: 
 
 async def test_a_job_cancelled_while_its_task_is_being_submitted_leaves_no_task_behind(studio: Studio) -> None:
     studio.engine.hold.set()
+    submitting = asyncio.Event()
+
+    async def note(request: httpx.Request) -> None:
+        if request.url.path == "/release_task":
+            submitting.set()
+
+    studio.http.event_hooks["request"].append(note)
     job = asyncio.create_task(studio.ask(SHORT))
-    while not studio.progress:  # the first report comes just before the submission
-        await asyncio.sleep(0)
+    await asyncio.wait_for(submitting.wait(), 5)
     job.cancel()
     with pytest.raises(asyncio.CancelledError):
         await job

@@ -5,7 +5,7 @@ server cannot have taken it.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
@@ -124,7 +124,7 @@ class AceStepClient:
 
     async def follow(
         self, task_id: str, *, interval: float, deadline: float, audio: bool = True
-    ) -> AsyncIterator[TaskReport]:
+    ) -> AsyncGenerator[TaskReport, None]:
         """Yield a report at least every `interval` seconds; the final one at once where the server knows `wait`.
 
         Ends after the final report, or at `deadline` (in the clock's monotonic seconds) after one that is not final,

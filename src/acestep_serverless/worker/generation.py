@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,15 @@ from acestep_serverless.worker.submission import release_parameters
 
 LAST_WORDS_SECONDS = 1.0
 """How long a stopped job waits for the ACE-Step API to take note of it."""
+
+FIRST_LOOKS = (0.0, 0.1, 0.2, 0.4)
+"""Seconds for which the server may hold its answers at first: a task that waits for no other begins within them."""
+
+LOOK_AGAIN = 1.0
+"""Seconds between two looks at a task that waits for others."""
+
+LONGEST_QUEUE = 86_400.0
+"""Seconds after which a task that has not begun is given up: the longest `timeout_seconds` there is."""
 
 _log = structlog.get_logger(__name__)
 
@@ -48,11 +58,10 @@ class Generation:
     async def run(self) -> Finished:
         """Return what was made. Raises InputError (not with this server), TaskFailed (after `timeout_seconds` too, with
         a text that names the limit) or PeerError; ends the task on cancellation."""
-        deadline = self.clock.monotonic() + self.request.timeout_seconds
-        self._say(0.0, "starting")
-        task_id = await self._release(deadline)
+        task_id = await self._release(self._deadline())
         try:
-            last = await self._follow(task_id, deadline)
+            await self._begin(task_id)
+            last = await self._follow(task_id, self._deadline())
         except TaskFailed:
             raise
         except (asyncio.CancelledError, AcestepServerlessError):
@@ -82,6 +91,26 @@ class Generation:
                 raise self._too_late() from None
             raise
 
+    def _deadline(self) -> float:
+        return self.clock.monotonic() + self.request.timeout_seconds
+
+    async def _begin(self, task_id: str) -> None:
+        """Wait until the server works at the task: behind other tasks no time counts and nothing is reported, for the
+        first report starts the job's clock at the gateway. Raises TaskFailed when it never begins."""
+        audio = not self.request.analysis
+        for wait in FIRST_LOOKS:
+            report = await self.acestep.query(task_id, wait, audio=audio)
+            if has_begun(report):
+                return self._say_of(report)
+        until = self.clock.monotonic() + LONGEST_QUEUE
+        reports = self.acestep.follow(task_id, interval=LOOK_AGAIN, deadline=until, audio=audio)
+        async with aclosing(reports):
+            async for report in reports:
+                if has_begun(report):
+                    return self._say_of(report)
+        await _last_words(self._stop(task_id))
+        raise TaskFailed(f"the ACE-Step API did not begin the task within {LONGEST_QUEUE:,.0f} s")
+
     def _left(self, deadline: float) -> float:
         return max(0.0, deadline - self.clock.monotonic())
 
@@ -100,13 +129,16 @@ class Generation:
         task = None
         interval, audio = self.request.poll_interval, not self.request.analysis
         async for task in self.acestep.follow(task_id, interval=interval, deadline=deadline, audio=audio):
-            if not task.final:
-                self._say(task.progress, task.stage)
+            self._say_of(task)
         if task is None or not task.final:
             return None
         if task.state == "failed":
             raise TaskFailed(task.error)
         return task
+
+    def _say_of(self, task: TaskReport) -> None:
+        if not task.final:
+            self._say(task.progress, task.stage)
 
     def _say(self, fraction: float, stage: str) -> None:
         """Report progress, at most once every `poll_interval` seconds; the fraction never falls."""
@@ -125,6 +157,12 @@ class Generation:
             return
         if not stopped:
             _log.warning("the ACE-Step task could not be stopped: its server cannot cancel tasks", task=task_id)
+
+
+def has_begun(report: TaskReport) -> bool:
+    """Tell whether a server works at a task, or has ended it. One that does not tell waiting from working apart is
+    taken to work."""
+    return report.final or (report.known and report.stage != "queued" and not report.queue_position)
 
 
 async def _last_words(work: Coroutine[Any, Any, None]) -> None:
