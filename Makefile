@@ -46,8 +46,13 @@ serve: $(VENV)/.default ## the endpoint on this machine (PORT=8000)
 test: $(VENV)/.test ## everything the default install can run
 	@$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist worksteal
 
-test-model: $(VENV)/.test ## what needs the extra [acestep] (it comes with the acestep engine, in a later version)
-	@echo "the acestep engine is not part of this version: there is no model test to run"
+$(VENV)/.acestep: $(VENV)/.test
+	@echo "installing the extra [acestep] into $(VENV) (torch and friends, some minutes, once)"
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,acestep]'
+	@touch $@
+
+test-model: $(VENV)/.acestep ## what needs the extra [acestep]: the real classes with tiny random weights, on the CPU
+	@$(BIN)/python -m pytest tests/model
 
 check: $(VENV)/.test ## formatting, lint, strict types
 	@$(BIN)/ruff format --check .
