@@ -46,6 +46,7 @@ class EndpointSettings(BaseModel):
     gpus: str | None = Field(None, pattern=r"^([A-Za-z0-9._-]+(,[A-Za-z0-9._-]+)*)?$")
     engine: str | None = Field(None, pattern="^(auto|sketch|acestep)$")
     acestep_api_url: str | None = None
+    worker_jobs: int | None = Field(None, ge=1, le=100)
     execution_timeout_seconds: int | None = Field(None, ge=5, le=604_800)
     rate_limits: dict[str, str] | None = None
 
@@ -101,6 +102,12 @@ class Settings(BaseSettings):
         SecretStr(""), description="what workers enrol with; made and kept in the data folder (worker.key) when unset"
     )
     gateway: str = Field("", description="worker: base URL of the gateway to work for, such as http://10.0.0.5:8000")
+    worker_jobs: int | None = Field(
+        None,
+        ge=1,
+        le=100,
+        description="worker: jobs it holds at once; unset: what its engine makes in one batch, and one more",
+    )
     acestep_api_url: str = Field("", description="worker: drive the ACE-Step API at this URL instead of one in process")
     acestep_api_key: SecretStr = Field(SecretStr(""), description="key of that ACE-Step API, and of acestep-api itself")
     acestep_api_queue: int = Field(

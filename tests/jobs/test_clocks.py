@@ -153,3 +153,20 @@ async def test_jobs_of_a_batch_wait_behind_those_of_the_queue_and_the_first_in_l
     await office.desk.take(ENDPOINT, "w1", 2)
     assert (await office.row("of-the-queue")).started_at == START
     assert (await office.row("of-a-batch")).started_at is None
+
+
+async def test_a_job_that_only_waited_at_a_worker_is_not_blamed_for_its_death(office):
+    """Else one job that kills every worker would take those that waited behind it along, after three times."""
+    await hold_two(office)
+    await office.desk.worker_ended("w1", died=True)
+    assert await office.history("first") == ["take", "bury"]
+    assert await office.history("second") == ["take", "give_back"]
+    assert (await office.row("second")).deaths == 0
+
+
+async def test_a_job_that_only_waited_at_a_worker_that_fell_silent_is_not_blamed_either(office):
+    await hold_two(office)
+    await office.desk.heartbeat("w1", ["first", "second"])
+    await office.pass_time(31)
+    assert await office.history("first") == ["take", "bury"]
+    assert await office.history("second") == ["take", "give_back"]

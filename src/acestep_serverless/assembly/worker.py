@@ -66,7 +66,7 @@ def run_worker(
     `scratch` is a folder for songs between engine and delivery; whoever names it removes it. `kept` is one for
     finished outputs, shared by this machine's workers for this endpoint; it is worth more the longer it lives.
     """
-    open_acestep = _acestep(settings, scratch)
+    open_acestep, together = _acestep(settings, scratch)
     link, heartbeat_ms = None, settings.heartbeat_seconds * 1000
     if settings.gateway and not on_runpod(environ):
         link, heartbeat_ms = _enrol(settings, worker_id, fleet_id=fleet_id)
@@ -84,7 +84,7 @@ def run_worker(
     def make_handler(sdk: ModuleType) -> SdkHandler:
         return job_handler(sdk, open_tools, environ=environ, clock=SYSTEM_CLOCK)
 
-    run(make_handler, environ)
+    run(make_handler, environ, jobs=settings.worker_jobs or together + 1)
 
 
 def _usual_place(link: GatewayLink | None, environ: Mapping[str, str]) -> ArtifactSink:
@@ -114,13 +114,14 @@ def _memory(folder: Path, link: GatewayLink | None, environ: MutableMapping[str,
     return memory
 
 
-def _acestep(settings: Settings, scratch: Path) -> Callable[[], Awaitable[AceStepClient]]:
+def _acestep(settings: Settings, scratch: Path) -> tuple[Callable[[], Awaitable[AceStepClient]], int]:
+    """Give what opens the API, and how many jobs it works at together: a server elsewhere is taken to do one."""
     if settings.acestep_api_url:
 
         async def elsewhere() -> AceStepClient:
             return client_at(settings)
 
-        return elsewhere
+        return elsewhere, 1
     engine = load_engine(settings.engine)
     engine.load(lambda fraction, stage: LOG.debug("engine loads", fraction=fraction, stage=stage))
     app = build_api(engine, scratch)
@@ -128,7 +129,7 @@ def _acestep(settings: Settings, scratch: Path) -> Callable[[], Awaitable[AceSte
     async def here() -> AceStepClient:
         return client_in_process(app)
 
-    return here
+    return here, engine.limits.songs_together
 
 
 def main_on_runpod() -> None:

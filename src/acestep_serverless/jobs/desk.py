@@ -245,14 +245,16 @@ class JobDesk:
     def give_back(
         self, connection: sa.Connection, now: int, where: store.Condition, *, died: bool
     ) -> list[store.Moved]:
-        """Move running jobs back to their place in the queue, or fail those that have seen too many deaths."""
+        """Move running jobs back to their place in the queue, or fail those that have seen too many deaths. A job that
+        its worker had not begun is not blamed for the worker's death."""
         if not died:
             return store.move(connection, "give_back", now, where)
+        spared = store.move(connection, "give_back", now, where, JOBS.c.overdue_at.is_(None))
         text = f"the worker died {DEATHS_ALLOWED} times while it ran this job, so it is not tried again"
         deaths = JOBS.c.deaths + 1
         last = (where, deaths >= DEATHS_ALLOWED)
         ended = store.move(connection, "give_up", now, *last, error=text, deaths=deaths)
-        return ended + store.move(connection, "bury", now, where, deaths=deaths)
+        return spared + ended + store.move(connection, "bury", now, where, deaths=deaths)
 
     async def change(self, work: Callable[[sa.Connection], list[store.Moved]]) -> list[store.Moved]:
         """Run a sweep's moves in one transaction and ring for them."""

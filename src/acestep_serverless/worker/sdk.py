@@ -124,10 +124,18 @@ def redact_output() -> None:
     sys.stderr = cast(TextIO, RedactedStream(sys.stderr))
 
 
-def run(make_handler: Callable[[ModuleType], SdkHandler], environ: MutableMapping[str, str]) -> None:
+def run(make_handler: Callable[[ModuleType], SdkHandler], environ: MutableMapping[str, str], *, jobs: int = 1) -> None:
     """Run the SDK's worker loop until a signal ends it; `make_handler` gets the loaded SDK. Call after
-    `prepare_environment`, from the main thread of a process that does nothing else."""
+    `prepare_environment`, from the main thread of a process that does nothing else.
+
+    `jobs` is how many the worker holds at once. It never changes: the SDK waits until nothing is in flight before it
+    changes it, so it is said before the first take.
+    """
+
+    def concurrency(_current: int) -> int:
+        return jobs
+
     redact_output()
     keep_children_with_this_process()
     sdk = load_sdk(environ)
-    sdk.serverless.start({"handler": make_handler(sdk)})
+    sdk.serverless.start({"handler": make_handler(sdk), "concurrency_modifier": concurrency})
