@@ -9,7 +9,7 @@ import httpx
 import pytest
 from upstream_server import ALL_TASKS, SONG, Kind, Upstream, upstream_server
 
-from acestep_serverless.client import acestep
+from acestep_serverless.client import acestep, exchange
 from acestep_serverless.client.acestep import AceStepClient
 from acestep_serverless.client.inventory import Adapters, Model, read_adapters, read_models
 from acestep_serverless.client.reports import TaskReport
@@ -234,3 +234,53 @@ async def test_an_error_without_a_reason_in_an_envelope_is_an_error(tmp_path: Pa
     async with httpx.AsyncClient(transport=httpx.MockTransport(refuse), base_url="http://acestep") as http:
         with pytest.raises(TaskFailed, match="code 500, but not why"):
             await AceStepClient(http, clock=SYSTEM_CLOCK).release(ASKED)
+
+
+async def test_an_answer_over_the_limit_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchange, "LARGEST_ANSWER", 100)
+    sent = 0
+
+    class Endless(httpx.AsyncByteStream):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            nonlocal sent
+            for _ in range(1000):
+                sent += 50
+                yield b" " * 50
+
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, stream=Endless()))
+    async with httpx.AsyncClient(transport=transport, base_url="http://acestep") as http:
+        with pytest.raises(PeerError, match="over the limit of 100 bytes"):
+            await AceStepClient(http, clock=SYSTEM_CLOCK).health()
+    assert sent == 150
+
+
+async def test_a_server_that_sends_a_byte_now_and_then_is_left_when_the_time_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is never silent for long, so that no time-out of a connection ends it."""
+    for name in ("ANSWER_SECONDS", "TRANSFER_SECONDS", "DOWNLOAD_SECONDS"):
+        monkeypatch.setattr(acestep, name, 0.15)
+    ended, serving = asyncio.Event(), set[asyncio.Task[None] | None]()
+
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving.add(asyncio.current_task())
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+        try:
+            while not ended.is_set():
+                writer.write(b" ")
+                await writer.drain()
+                await asyncio.sleep(0.02)
+        except ConnectionError:
+            pass
+        writer.close()
+
+    server = await asyncio.start_server(drip, "127.0.0.1", 0)
+    async with server, httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}") as http:
+        client = AceStepClient(http, clock=SYSTEM_CLOCK)
+        with pytest.raises(PeerUnreachable, match=r"not answered within 0\.3 s"):
+            await client.release(ASKED)
+        with pytest.raises(PeerUnreachable, match=r"within 0\.15 s"):
+            await client.download("/v1/audio?path=a", bytearray().extend, limit=1_000_000)
+        ended.set()
+        await asyncio.gather(*filter(None, serving))

@@ -24,8 +24,10 @@ class FileServer:
     port: int = 0
     silent_after: dict[str, asyncio.Event] = field(default_factory=dict)
     """Paths whose answer is not ended before the event."""
+    serving: set[asyncio.Task[None] | None] = field(default_factory=set)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.serving.add(asyncio.current_task())
         try:
             head = await reader.readuntil(b"\r\n\r\n")
             self.heard.append(head)
@@ -58,6 +60,7 @@ async def file_server(context: ssl.SSLContext | None = None) -> AsyncIterator[Fi
     files.port = server.sockets[0].getsockname()[1]
     async with server:
         yield files
+        await asyncio.gather(*filter(None, files.serving))
 
 
 def contexts(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:

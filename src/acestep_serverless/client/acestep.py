@@ -20,6 +20,7 @@ from acestep_serverless.client.exchange import (
     ServerError,
     check_status,
     read_json,
+    received,
     repeated,
     unreachable,
 )
@@ -28,10 +29,17 @@ from acestep_serverless.client.inventory import Adapters, Model, read_adapters, 
 from acestep_serverless.client.reports import TaskReport, read_report
 from acestep_serverless.clock import Clock
 from acestep_serverless.contract.acestep import LONGEST_WAIT
-from acestep_serverless.errors import PeerError, TaskFailed
+from acestep_serverless.errors import PeerError, PeerUnreachable, TaskFailed
 
 ANSWER_SECONDS = 30.0
 """Longest silence of a server, beyond the wait that was asked of it."""
+
+TRANSFER_SECONDS = 300.0
+"""Longest time for a question and its answer to come over, beyond the waiting: a server may be silent only for
+ANSWER_SECONDS, but one byte at a time is no silence. Uploads of 200 MB need 5 Mbit/s."""
+
+DOWNLOAD_SECONDS = 900.0
+"""Longest time for one song to come over: 1 GiB in it are 10 Mbit/s."""
 
 GRACE_SECONDS = 2.0
 """How long beyond its deadline `follow` waits for an answer that is under way."""
@@ -184,8 +192,12 @@ class AceStepClient:
                     raise PeerError("the connection to the ACE-Step API broke during the download") from error
                 raise unreachable(error) from error
 
-        while not download.complete:
-            await repeated(attempt)
+        try:
+            async with asyncio.timeout(DOWNLOAD_SECONDS):
+                while not download.complete:
+                    await repeated(attempt)
+        except TimeoutError:
+            raise PeerUnreachable(f"the song did not come over within {DOWNLOAD_SECONDS:g} s") from None
         return download.result()
 
     async def health(self) -> dict[str, Any]:
@@ -228,10 +240,17 @@ class AceStepClient:
     async def _sent(self, method: str, url: str, *, held: float = 0.0, **content: Any) -> httpx.Response:
         """Send one request and read its answer; `held` is how many seconds the server may hold it back, `content` what
         `httpx` calls `json`, or `data` and `files`."""
+        longest = TRANSFER_SECONDS + ANSWER_SECONDS + held
         try:
-            return await self._http.request(method, url, headers=self._headers, timeout=_timeout(held), **content)
+            async with (
+                asyncio.timeout(longest),
+                self._http.stream(method, url, headers=self._headers, timeout=_timeout(held), **content) as response,
+            ):
+                return await received(response)
         except httpx.HTTPError as error:
             raise unreachable(error) from error
+        except TimeoutError:
+            raise PeerUnreachable(f"the ACE-Step API has not answered within {longest:g} s") from None
 
     async def _pace(self, asked: float, wait: float, interval: float, deadline: float) -> None:
         """Sleep until the next question is due, unless the server itself has held back its answer."""

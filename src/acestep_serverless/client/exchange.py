@@ -21,6 +21,8 @@ KEY_REFUSED = frozenset({401, 403})
 BUSY = 429
 FIRST_SERVER_ERROR = 500
 LONGEST_SENTENCE = 2000
+LARGEST_ANSWER = 64 << 20
+"""Bytes of one answer but for audio; a batch of eight songs with the longest lyrics has under 40 million."""
 TRACEBACK = "Traceback (most recent call last)"
 
 T = TypeVar("T")
@@ -46,6 +48,17 @@ async def repeated(attempt: Callable[[], Awaitable[T]]) -> T:
         except (PeerUnreachable, ServerError):
             await asyncio.sleep(pause)
     return await attempt()
+
+
+async def received(response: httpx.Response) -> httpx.Response:
+    """Read an open answer whole. Raises PeerError beyond LARGEST_ANSWER bytes, httpx.TransportError."""
+    body = bytearray()
+    async for piece in response.aiter_bytes():
+        body += piece
+        if len(body) > LARGEST_ANSWER:
+            raise PeerError(f"the ACE-Step API's answer is over the limit of {LARGEST_ANSWER:,} bytes")
+    kind = {"content-type": response.headers.get("content-type", "")}
+    return httpx.Response(response.status_code, headers=kind, content=bytes(body))
 
 
 def unreachable(error: httpx.HTTPError) -> PeerUnreachable:

@@ -18,11 +18,11 @@ def analysis_output(task_id: str, request: MusicInput, finding: Mapping[str, Any
     `extract_codes_only`; a field that is not in it is left out, too.
     """
     metas = finding.get("metas")
-    known = {**(metas if isinstance(metas, Mapping) else {}), **_taken(finding, _METAS)}
+    known = {**_taken(metas if isinstance(metas, Mapping) else {}, _METAS), **_taken(finding, _METAS)}
     result = {
         "analysis": request.analysis,
         **_taken(finding, ("prompt", "lyrics")),
-        "metas": {name: value for name, value in known.items() if name in _METAS},
+        "metas": known,
         **_taken(finding, ("vocal_language", "audio_codes", "lm_model", "engine")),
     }
     output = {
@@ -41,5 +41,5 @@ def analysis_output(task_id: str, request: MusicInput, finding: Mapping[str, Any
 
 def _taken(finding: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
     """Take fields by our names or the other ones; what is empty says nothing and is left out."""
-    found = {name: finding.get(name, finding.get(_OTHER_NAMES.get(name, name))) for name in names}
+    found = {name: finding.get(name) or finding.get(_OTHER_NAMES.get(name, name)) for name in names}
     return {name: value for name, value in found.items() if value not in (None, "", "N/A")}

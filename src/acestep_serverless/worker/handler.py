@@ -7,18 +7,19 @@ and a clock.
 
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
 
 from acestep_serverless.client.acestep import AceStepClient
 from acestep_serverless.clock import Clock
-from acestep_serverless.contract.music import parse_music_input
+from acestep_serverless.contract.music import MusicInput, parse_music_input
 from acestep_serverless.contract.music_analysis import analysis_output
 from acestep_serverless.contract.music_output import error_output
 from acestep_serverless.errors import AcestepServerlessError
 from acestep_serverless.worker.answer import Answer
-from acestep_serverless.worker.generation import Generation
+from acestep_serverless.worker.generation import Finished, Generation
 from acestep_serverless.worker.sink import ArtifactSink, Report
 from acestep_serverless.worker.sources import Sources
 
@@ -51,6 +52,7 @@ async def handle(
             finished = await Generation(request, acestep, report, clock, files).run()
         if request.analysis:
             return analysis_output(finished.task_id, request, finished.finding)
+        request = _as_long_as_made(request, finished)
         return await Answer(job_id, request, finished, acestep, artifacts, scratch).build()
     except AcestepServerlessError as error:
         return error_output(str(error))
@@ -59,3 +61,12 @@ async def handle(
             raise
         _log.exception("the job's audio could not be kept on this disk", job=job_id)
         return error_output(f"the worker could not keep the audio on its disk: {error.strerror or error}")
+
+
+def _as_long_as_made(request: MusicInput, finished: Finished) -> MusicInput:
+    """Where the audio worked on has said how long, the answer's `duration` is the length of what was made."""
+    lengths = [item.raw.get("seconds", item.metas.get("duration")) for item in finished.items]
+    made = next((length for length in lengths if isinstance(length, int | float) and 0 < length < 1e6), None)
+    if request.src_audio is None or "duration" in request.given or made is None:
+        return request
+    return replace(request, duration=max(1, round(made)))
