@@ -4,7 +4,7 @@ engine.
 python sdk_worker.py GATEWAY_URL TOKEN FOLDER [--test_input JSON]
 
 Without a gateway ("") the SDK runs the one job of `--test_input`. Jobs whose caption is "hold" last until they are
-stopped.
+stopped. The variable JOBS_AT_ONCE says how many jobs it holds.
 """
 
 import itertools
@@ -58,7 +58,7 @@ def main() -> None:
         return job_handler(sdk, open_tools, environ=os.environ, clock=SYSTEM_CLOCK)
 
     prepare_environment(os.environ, link, ping_interval_ms=1_000)
-    run(make_handler, os.environ)
+    run(make_handler, os.environ, jobs=int(os.environ.get("JOBS_AT_ONCE", "1")))
 
 
 if __name__ == "__main__":

@@ -164,7 +164,7 @@ async def test_a_job_behind_another_says_nothing_and_counts_no_time_until_its_ta
 
     studio.http.event_hooks["request"].append(note)
     second = asyncio.create_task(waits.ask(SHORT | {"timeout_seconds": 1}, job_id="second"))
-    for _ in range(6):  # the four first looks take 0.7 s, the next ones a second each: twice its timeout_seconds
+    for _ in range(9):  # the four first looks take 0.7 s, the next ones half a second each: thrice its timeout_seconds
         await asyncio.wait_for(asked.wait(), 10)
         asked.clear()
     assert waits.progress == []

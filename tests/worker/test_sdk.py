@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import pytest
 from recording_server import Recorded, RecordingServer, Reply, recording_server
@@ -35,6 +36,8 @@ class Gateway:
             return Reply(500)
         if "/job-take/" in request.path:
             return Reply(200, await self.jobs.get())
+        if "/job-take-batch/" in request.path:
+            return Reply(200, [await self.jobs.get()])
         if "/job-stop/" in request.path:
             return Reply(200, {"jobsToStop": [await self.stops.get()]})
         if "/artifacts/" in request.path:
@@ -68,12 +71,12 @@ class Worker:
 
 
 @asynccontextmanager
-async def running_worker(url: str, folder: Path, *flags: str) -> AsyncIterator[Worker]:
-    """Start `sdk_worker.py` with a home directory that holds the user's own platform key."""
+async def running_worker(url: str, folder: Path, *flags: str, jobs: int = 1) -> AsyncIterator[Worker]:
+    """Start `sdk_worker.py` with a home directory that holds the user's own platform key; it holds `jobs` at once."""
     config = folder / "home" / ".runpod" / "config.toml"
     config.parent.mkdir(parents=True)
     config.write_text(f'[default]\napi_key = "{PLATFORM_KEY}"\n')
-    environ = {**os.environ, "HOME": str(folder / "home"), "PYTHONUNBUFFERED": "1"}
+    environ = {**os.environ, "HOME": str(folder / "home"), "PYTHONUNBUFFERED": "1", "JOBS_AT_ONCE": str(jobs)}
     for variable in [name for name in environ if name.startswith("RUNPOD_")]:
         del environ[variable]
     script = str(Path(__file__).with_name("sdk_worker.py"))
@@ -142,6 +145,30 @@ async def test_a_stopped_job_ends_the_song_and_the_worker_takes_the_next(tmp_pat
     assert result.json()["output"]["status"] == "completed"
     assert not [request for request in server.requests if final("held")(request)], "a stopped job posts nothing"
     assert "Job stopped." in worker.output
+
+
+async def test_the_next_job_is_there_before_the_last_ends_and_says_nothing_until_its_turn(tmp_path: Path) -> None:
+    """Stopping the one that is made leaves the one that waits alone; from then on there is a third."""
+    gateway = Gateway()
+    async with recording_server(gateway) as server, running_worker(server.url, tmp_path, jobs=2):
+        gateway.give("held", caption="hold")
+        await server.arrived(lambda request: b"tuning" in request.body)
+        gateway.give("next", caption="a tone")
+        await server.arrived(lambda request: set(listed(request)) == {"held", "next"})
+        ping = len(server.to("/ping/"))
+        await server.arrived(lambda request: len(server.to("/ping/")) > ping + 1)
+        assert server.to("/job-done/w-1/next") == [], "its first word would start its clock"
+        gateway.stops.put_nowait("held")
+        gateway.give("third", caption="another tone")
+        results = [await server.arrived(final(job_id)) for job_id in ("next", "third")]
+    assert [result.json()["output"]["status"] for result in results] == ["completed", "completed"]
+    assert not [request for request in server.requests if final("held")(request)], "a stopped job posts nothing"
+    assert "batch_size=2" in server.to("/job-take-batch/")[0].query, "before the first take the SDK knew how many"
+
+
+def listed(request: Recorded) -> list[str]:
+    """The job ids of a heartbeat."""
+    return parse_qs(request.query).get("job_id", [""])[0].split(",") if "/ping/" in request.path else []
 
 
 async def test_no_line_of_a_worker_shows_the_token_while_its_gateway_fails_and_goes_away(tmp_path: Path) -> None:

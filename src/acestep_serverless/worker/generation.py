@@ -24,8 +24,8 @@ LAST_WORDS_SECONDS = 1.0
 FIRST_LOOKS = (0.0, 0.1, 0.2, 0.4)
 """Seconds for which the server may hold its answers at first: a task that waits for no other begins within them."""
 
-LOOK_AGAIN = 1.0
-"""Seconds between two looks at a task that waits for others."""
+LOOK_AGAIN = 0.5
+"""Seconds between two looks at a task that waits for others: so late may its clock start."""
 
 LONGEST_QUEUE = 86_400.0
 """Seconds after which a task that has not begun is given up: the longest `timeout_seconds` there is."""
