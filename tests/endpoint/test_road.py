@@ -67,6 +67,16 @@ def test_a_file_is_served_in_ranges_and_to_its_own_endpoints_key_only(house: Hou
         assert stranger.get(file, headers={"Authorization": "own-key"}).content == whole
 
 
+def test_the_file_of_an_earlier_job_goes_from_gateway_to_worker_and_into_the_acestep_api(house: House):
+    """The sketch engine works on no audio, so it is the ACE-Step API that refuses the one, and the worker the other."""
+    file = runsync(house, caption="short drums", duration=2)["output"]["results"][0]["file"]
+    there = runsync(house, caption="strings", task_type="cover", src_audio=file)
+    assert there["status"] == "FAILED"
+    assert "src_audio: must be empty: the sketch engine takes no source audio" in there["error"]
+    gone = runsync(house, caption="strings", task_type="cover", src_audio=f"/v1/audio?filename={'0' * 40}.mp3")
+    assert gone["error"].startswith("src_audio: could not be fetched: there is no such file of this endpoint")
+
+
 def test_base64_comes_with_the_song_and_an_item_that_is_too_large_says_so(house: House):
     output = runsync(house, caption="bells", duration=3, batch_size=2, seed=5, return_audio_base64=True)["output"]
     assert [entry["index"] for entry in output["audio"]] == [0, 1]

@@ -1,6 +1,7 @@
 """Does a job's audio reach the engine, and the rest of the REST API as well? Handler, server, engine in one process."""
 
 import base64
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from handler_studio import Studio
 from sounds import wav
 
 from acestep_serverless.contract.music import parse_music_input
-from acestep_serverless.worker.submission import release_parameters
+from acestep_serverless.worker.submission import in_input_fields, release_parameters
 
 COVER = {"caption": "a calm tone", "task_type": "cover", "src_audio": base64.b64encode(wav(1.5)).decode()}
 TUNED = {"bpm": 90, "key_scale": "F# minor", "time_signature": 3, "vocal_language": "de"}
@@ -87,6 +88,21 @@ async def test_no_upload_is_left_behind_when_its_job_is_over(able: Studio, tmp_p
     made(await able.ask(COVER))
     kept = [path.name for path in (tmp_path / "api_audio").rglob("*") if path.is_file()]
     assert not any(name.endswith(".audio") for name in kept), kept
+
+
+async def test_a_refusal_of_the_server_names_the_fields_as_the_caller_did(studio: Studio) -> None:
+    output = await studio.ask(COVER | {"task_type": "text2music", "src_audio": None, "repainting_end": -5})
+    assert str(output["error"]).startswith("repainting_end: ")
+    studio.engine.limits = replace(studio.engine.limits, longest=5)
+    output = await studio.ask({"caption": "x", "duration": 6, "reference_audio": COVER["src_audio"]})
+    assert [part.partition(":")[0] for part in str(output["error"]).split("; ")] == ["reference_audio", "duration"]
+
+
+def test_only_names_at_the_start_of_a_refusal_are_replaced() -> None:
+    said = 'prompt: must be short, got "x; lyrics"; audio_duration: must be less; see prompt: or src_audio_path'
+    assert in_input_fields(said) == (
+        'caption: must be short, got "x; lyrics"; duration: must be less; see prompt: or src_audio_path'
+    )
 
 
 def test_a_request_without_further_fields_is_sent_as_ever() -> None:

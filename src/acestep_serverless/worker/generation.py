@@ -16,7 +16,7 @@ from acestep_serverless.contract.music import MusicInput
 from acestep_serverless.errors import AcestepServerlessError, PeerUnreachable, TaskFailed
 from acestep_serverless.worker.readiness import make_ready
 from acestep_serverless.worker.sink import Report
-from acestep_serverless.worker.submission import release_parameters
+from acestep_serverless.worker.submission import in_input_fields, release_parameters
 
 LAST_WORDS_SECONDS = 1.0
 """How long a stopped job waits for the ACE-Step API to take note of it."""
@@ -86,6 +86,8 @@ class Generation:
         except asyncio.CancelledError:
             await _last_words(self._stop_released(releasing))
             raise
+        except TaskFailed as error:
+            raise TaskFailed(in_input_fields(str(error))) from error
         except PeerUnreachable:
             if self._left(deadline) == 0:  # a server that answers only when the songs are finished
                 raise self._too_late() from None

@@ -1,7 +1,23 @@
 """What is a request in the words of the ACE-Step API? The body of `/release_task`, as every version reads it."""
 
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from acestep_serverless.contract.music import MusicInput
 from acestep_serverless.contract.music_tasks import track_instruction
+
+INPUT_FIELDS: Mapping[str, str] = MappingProxyType(
+    {
+        "prompt": "caption",
+        "audio_duration": "duration",
+        "src_audio_path": "src_audio",
+        "reference_audio_path": "reference_audio",
+    }
+)
+"""What the input's fields are called that have another name in the ACE-Step API."""
+
+_NAMED = re.compile(rf"(^|; )({'|'.join(INPUT_FIELDS)})(?=: )")
 
 
 def release_parameters(request: MusicInput) -> dict[str, object]:
@@ -29,3 +45,8 @@ def release_parameters(request: MusicInput) -> dict[str, object]:
     if instruction is not None and not str(body.get("instruction", "")).strip():
         body["instruction"] = instruction
     return body
+
+
+def in_input_fields(refusal: str) -> str:
+    """Spell a refusal of the ACE-Step API ("FIELD: ...; FIELD: ...") with the names that the caller used."""
+    return _NAMED.sub(lambda found: f"{found[1]}{INPUT_FIELDS[found[2]]}", refusal)
