@@ -8,6 +8,7 @@ from acestep_serverless.acestep_api.disk import make_safe
 from acestep_serverless.acestep_api.task import StoredSong, Task
 from acestep_serverless.audio.codec import encode
 from acestep_serverless.audio.formats import FORMATS
+from acestep_serverless.audio.tags import song_tags
 from acestep_serverless.engines.base import Engine, Song
 
 TITLE_CHARACTERS = 120
@@ -43,7 +44,7 @@ def store_song(task: Task, song: Song, folder: AudioFolder, engine: Engine, *, s
 def _tags(song: Song, engine_name: str) -> dict[str, str]:
     """Title and origin; nothing that changes from run to run, so that the same song gives the same bytes."""
     title = "".join(character for character in " ".join(song.caption.split()) if character.isprintable())
-    return {"title": title[:TITLE_CHARACTERS], "comment": f"made by the {engine_name} engine, seed {song.seed}"}
+    return song_tags(title[:TITLE_CHARACTERS], engine_name, song.seed)
 
 
 def _sha256(path: Path) -> str:

@@ -6,7 +6,9 @@ container, so its type names the container (RFC 7845, section 9).
 """
 
 from collections.abc import Mapping
+from pathlib import PurePosixPath
 from types import MappingProxyType
+from urllib.parse import parse_qsl, urlsplit
 
 MEDIA_TYPES: Mapping[str, str] = MappingProxyType(
     {
@@ -30,3 +32,16 @@ _SUFFIXES = {**{media_type: suffix for suffix, media_type in reversed(list(MEDIA
 def suffix_of(media_type: str) -> str | None:
     """Name the suffix, without a dot, of files with this media type (small letters, no parameters); None if unknown."""
     return _SUFFIXES.get(media_type)
+
+
+def suffix_of_file(url: str, media_type: str) -> str | None:
+    """Name the suffix, without a dot, of an audio file by its URL's path or query, else by its media type.
+
+    The name goes first: upstream's server says audio/mpeg of all suffixes that it has no type for, opus and aac too.
+    """
+    parts = urlsplit(url)
+    for name in (*(value for _, value in parse_qsl(parts.query)), parts.path):
+        suffix = PurePosixPath(name).suffix.removeprefix(".").lower()
+        if suffix in MEDIA_TYPES:
+            return suffix
+    return suffix_of(media_type)

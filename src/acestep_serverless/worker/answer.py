@@ -9,7 +9,7 @@ from pathlib import Path
 
 from acestep_serverless.client.acestep import AceStepClient
 from acestep_serverless.client.reports import SongItem
-from acestep_serverless.contract.media import MEDIA_TYPES, suffix_of
+from acestep_serverless.contract.media import MEDIA_TYPES, suffix_of_file
 from acestep_serverless.contract.music import MusicInput
 from acestep_serverless.contract.music_output import SongResult, json_bytes, success_output
 from acestep_serverless.worker.embedding import DeliveredSong, embed
@@ -60,7 +60,7 @@ class Answer:
                 file.write(piece)
 
             fetched = await self.acestep.download(item.file, keep, chunk=DOWNLOAD_CHUNK, limit=LARGEST_FILE)
-        suffix = suffix_of(fetched.media_type) or "mp3"
+        suffix = suffix_of_file(item.file, fetched.media_type) or "mp3"
         return AudioFile(path, f".{suffix}", MEDIA_TYPES[suffix], fetched.bytes, fetched.sha256)
 
     async def _output(self, songs: Sequence[DeliveredSong]) -> dict[str, object]:
