@@ -41,8 +41,9 @@ def free_port() -> int:
     raise AssertionError("50 ports of 12,000 are taken")
 
 
-def wait_until(true: Callable[[], object], seconds: float = 20.0, what: str = "the condition") -> object:
-    """Look every 20 ms until it holds; the look itself is the signal, the bound is for failures."""
+def wait_until(true: Callable[[], object], seconds: float = 60.0, what: str = "the condition") -> object:
+    """Look every 20 ms until it holds; the look itself is the signal, the bound is for failures: a machine that runs
+    five times as much as it has cores must not look like one."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         found = true()
@@ -115,11 +116,11 @@ class House:
             except httpx.TransportError:
                 return None
 
-        found = wait_until(read, 10, "an answer to /status")
+        found = wait_until(read, 30, "an answer to /status")
         assert isinstance(found, dict)
         return found
 
-    def wait(self, job_id: str, *states: str, seconds: float = 30.0) -> dict:
+    def wait(self, job_id: str, *states: str, seconds: float = 90.0) -> dict:
         wanted = states or ("COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT")
         wait_until(lambda: self.status(job_id)["status"] in wanted, seconds, f"{wanted} of {self.status(job_id)}")
         return self.status(job_id)
@@ -159,10 +160,10 @@ class SdkWorker:
             self.process = subprocess.Popen([*command, *variables], stdout=log, stderr=log, env=environ)
 
     def has_polled(self) -> "SdkWorker":
-        wait_until(lambda: self.view().get("polled_at"), 30, f"the first poll of {self.id}")
+        wait_until(lambda: self.view().get("polled_at"), 90, f"the first poll of {self.id}")
         return self
 
-    def has_logged(self, text: str, seconds: float = 20.0, *, times: int = 1) -> None:
+    def has_logged(self, text: str, seconds: float = 60.0, *, times: int = 1) -> None:
         deadline = time.monotonic() + seconds
         while self.log.read_text().count(text) < times:
             assert time.monotonic() < deadline, f"{text!r} is missing after {seconds} s in {self.log.read_text()}"

@@ -35,7 +35,7 @@ def wait_for_a_running_one(house: House, job_ids: list[str]) -> str:
     def running() -> str | None:
         return next((job_id for job_id in job_ids if house.status(job_id)["status"] == "IN_PROGRESS"), None)
 
-    return str(wait_until(running, 30, "a running job"))
+    return str(wait_until(running, 90, "a running job"))
 
 
 def test_ten_jobs_outlive_the_death_of_the_worker_then_the_core_then_the_parent(sketch_house: House):

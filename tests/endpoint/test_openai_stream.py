@@ -50,4 +50,4 @@ def test_a_client_that_hangs_up_in_the_middle_cancels_its_job(house, hire, tmp_p
             client.post(CHAT, **waiting)
     second = jobs(house)[0]["id"]
     assert second != job_id
-    wait_until(lambda: house.status(second)["status"] == "CANCELLED", 10, "the end of a job whose client has gone")
+    wait_until(lambda: house.status(second)["status"] == "CANCELLED", 30, "the end of a job whose client has gone")

@@ -119,7 +119,7 @@ def test_a_run_shows_its_progress_and_ends_with_its_output(house: House):
             seen.append(view["output"])
         return view["status"] == "COMPLETED"
 
-    wait_until(ended, 60)
+    wait_until(ended, 180)
     assert seen
     assert all(0 <= report["progress"] <= 1 and report["stage"] for report in seen)
     view = house.status(job_id)

@@ -52,9 +52,14 @@ def test_16_a_worker_takes_jobs_on_a_machine_that_fails_the_start_up_checks(hous
 def test_17_the_heartbeat_lives_at_the_smallest_interval_that_we_allow_and_dies_below(house, hire, interval_ms, beats):
     worker = hire("async", variables=(f"RUNPOD_PING_INTERVAL={interval_ms}",))
     parent = psutil.Process(worker.process.pid)
+
+    def living() -> list[psutil.Process]:
+        return [child for child in parent.children() if child.status() != psutil.STATUS_ZOMBIE]
+
     if beats:
         first = wait_until(lambda: worker.view()["pinged_at"], what="a heartbeat")
         wait_until(lambda: worker.view()["pinged_at"] > first, what="a heartbeat after the first")
     else:
         worker.has_logged("ValueError: Attempted to set connect timeout to 0")
-    assert bool([child for child in parent.children() if child.status() != psutil.STATUS_ZOMBIE]) is beats
+        wait_until(lambda: not living(), what="the end of the heartbeat")
+    assert bool(living()) is beats

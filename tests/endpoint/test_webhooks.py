@@ -37,7 +37,7 @@ def test_the_end_of_a_job_is_told_where_it_is_allowed(tmp_path: Path, listener):
     try:
         job_id = house.post("run", {"input": {"caption": "x"}, "webhook": url})["id"]
         house.post(f"cancel/{job_id}")
-        wait_until(lambda: heard, 10, "the webhook")
+        wait_until(lambda: heard, 40, "the webhook")
     finally:
         house.close()
     expected = {"id": job_id, "status": "CANCELLED", "input": {"caption": "x"}, "webhook": url}
@@ -50,7 +50,7 @@ def test_an_address_of_this_machine_is_refused_by_default_and_the_log_says_why(t
     try:
         job_id = house.post("run", {"input": {"caption": "x"}, "webhook": url})["id"]
         house.post(f"cancel/{job_id}")
-        wait_until(lambda: "webhook not delivered" in house.log.read_text(), 10, "a word in the log")
+        wait_until(lambda: "webhook not delivered" in house.log.read_text(), 40, "a word in the log")
     finally:
         house.close()
     assert heard == []

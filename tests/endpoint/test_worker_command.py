@@ -23,7 +23,7 @@ def test_workers_from_elsewhere_do_jobs_come_back_after_a_death_and_leave_withou
         first = house.wait(long_id, "IN_PROGRESS")["workerId"]
         (worker,) = psutil.Process(crew.pid).children()
         worker.kill()
-        wait_until(lambda: house.status(long_id).get("workerId") != first, 20, "another worker")
+        wait_until(lambda: house.status(long_id).get("workerId") != first, 90, "another worker")
         house.wait(long_id, "IN_PROGRESS", "COMPLETED")
 
         family = psutil.Process(crew.pid).children(recursive=True)
