@@ -47,7 +47,7 @@ METRICS: dict[str, Metric] = {
         Histogram, ("endpoint",), "submission until a worker took the job (`delayTime`)", JOB_SECONDS
     ),
     "job_execution_seconds": Metric(
-        Histogram, ("endpoint",), "a worker's take until the end of the job (`executionTime`)", JOB_SECONDS
+        Histogram, ("endpoint",), "work on the job until its end (`executionTime`)", JOB_SECONDS
     ),
     "webhooks_total": Metric(Counter, ("outcome",), "posts to webhooks: delivered, failed (tried again), given_up"),
     "http_requests_total": Metric(Counter, ("route", "method", "code"), "answered requests"),
