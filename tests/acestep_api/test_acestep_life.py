@@ -3,13 +3,14 @@
 import asyncio
 import json
 import os
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from acestep_parts import SineEngine, new_app, running
 
-from acestep_serverless.acestep_api import Keeping
+from acestep_serverless.acestep_api import Keeping, Scheduler
 from acestep_serverless.acestep_api.orders import Order, read_order
 from acestep_serverless.clock import Clock
 
@@ -64,8 +65,8 @@ async def test_a_stop_puts_the_running_task_back_and_a_new_start_makes_it_before
     engine.go.clear()
     async with running(tmp_path, engine=engine) as server:
         first, second = await server.release(batch_size=2), await server.release()
-        assert await asyncio.to_thread(engine.started.wait, SOON)
         tasks = server.app.state.tasks
+        assert await asyncio.to_thread(first_song, tasks, first)
         for _ in range(2):
             tasks.stop()
         stopped = await server.query(first, second, wait=0)
@@ -77,6 +78,7 @@ async def test_a_stop_puts_the_running_task_back_and_a_new_start_makes_it_before
     assert [(entry["status"], entry["progress_text"]) for entry in stopped] == [(0, "queued"), (0, "queued")]
     assert [json.loads(str(entry["result"]))[0]["queue_position"] for entry in stopped] == [1, 2]
     assert [entry["status"] for entry in after] == [1, 1]
+    assert [len(json.loads(str(entry["result"]))) for entry in after] == [2, 1]
     seeds = [request.seeds for request in engine.requests]
     assert seeds == [seeds[0], seeds[0], seeds[2]]
 
@@ -130,6 +132,17 @@ def test_a_start_removes_what_an_earlier_process_left_and_nothing_else(tmp_path:
     app.state.tasks.start()
     app.state.tasks.stop()
     assert {path.name for path in tmp_path.iterdir()} == {"song-c.mp3", "notes"}
+
+
+def first_song(tasks: Scheduler, task_id: str) -> bool:
+    """Tell whether the first song of a running task is there soon; looks every 10 ms."""
+    pause = threading.Event()
+    for _ in range(int(SOON / 0.01)):
+        task = tasks.table.get(task_id)
+        if task is not None and task.songs:
+            return True
+        pause.wait(0.01)
+    return False
 
 
 def order() -> Order:

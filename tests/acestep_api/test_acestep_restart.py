@@ -131,7 +131,8 @@ def test_no_song_of_an_earlier_process_is_written_over(house: House) -> None:
     scheduler = house.open()
     [made] = ended(scheduler, scheduler.submit(order("first", 1)).task_id)
     after = house.kill()
-    again = after.open()
+    ids = iter(["fresh", "id-2", "id-3"])  # the first song is "id-2"
+    again = after.open(new_id=lambda: next(ids))
     [second] = ended(again, again.submit(order("second", 2)).task_id)
     names = {song.name for task in (made, second) for song in task.songs}
     assert {path.name for path in (after.folder / "songs").iterdir()} == names

@@ -29,7 +29,8 @@ def table_with_task() -> tuple[TaskTable, list[str]]:
         clock=SYSTEM_CLOCK,
         queue_maximum=5,
         sharing=engine.sharing,
-        on_final=lambda task: ended.append(task.task_id),
+        clear_up=lambda _task: None,
+        on_final=ended.append,
     )
     table.add(read_order({"batch_size": 1}, engine, lambda: 1), engine=engine.name, new_id=lambda: "t")
     table.open()

@@ -74,6 +74,7 @@ def test_what_was_taken_goes_back_before_everything_else() -> None:
 
 def test_who_leaves_the_queue_moves_the_others_up() -> None:
     queue, _ = filled([("a", 1, None), ("b", 1, None), ("a", 1, None)])
+    assert [queue.place(str(number)) for number in range(3)] == [1, 2, 3]
     queue.remove("0")
     assert [queue.place(str(number)) for number in range(3)] == [0, 2, 1]
     assert len(queue) == 2

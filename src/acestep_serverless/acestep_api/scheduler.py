@@ -89,7 +89,8 @@ class Scheduler:
             clock=clock,
             queue_maximum=queue_maximum,
             sharing=engine.sharing,
-            on_final=self._after_end,
+            clear_up=self._clear_up,
+            on_final=self.waits.announce,
             records=self._records,
         )
 
@@ -250,8 +251,8 @@ class Scheduler:
             f"the {self._engine.name} engine failed unexpectedly ({type(error).__name__}); the server's log says more"
         )
 
-    def _after_end(self, task: Task) -> None:
-        """Clear up behind a task that has just become final, and tell those who wait for it."""
+    def _clear_up(self, task: Task) -> None:
+        """Remove what a task needs no more that is about to be seen as final."""
         for name in filter(None, (task.order.source, task.order.reference)):
             self.folder.remove(name)
         if task.state is State.SUCCEEDED:
@@ -259,7 +260,6 @@ class Scheduler:
         else:
             self._remove_songs(task)
         log.info("task ended", task_id=task.task_id, state=task.state.value, seconds=round(task.running_seconds, 2))
-        self.waits.announce(task.task_id)
 
     def _make_uploads_safe(self, order: Order) -> None:
         names = filter(None, (order.source, order.reference)) if self._records is not None else ()

@@ -45,7 +45,11 @@ class Records(Protocol):
 
 
 class TaskTable:
-    """All tasks. Every method may be called from any thread."""
+    """All tasks. Every method may be called from any thread.
+
+    `sharing` says with which others a request may be made; `clear_up` is called with a task that is about to be seen
+    as final, under the table's lock; `on_final` is called with its id afterwards.
+    """
 
     def __init__(
         self,
@@ -53,17 +57,20 @@ class TaskTable:
         clock: Clock,
         queue_maximum: int,
         sharing: Callable[[GenerationRequest], Sharing | None],
-        on_final: Callable[[Task], None],
+        clear_up: Callable[[Task], None],
+        on_final: Callable[[str], None],
         records: Records | None = None,
     ) -> None:
         self._clock = clock
         self._queue_maximum = queue_maximum
         self._sharing = sharing
+        self._clear_up = clear_up
         self._on_final = on_final
         self._records = records
         self._changed = Condition()
         self._tasks: dict[str, Task] = {}
         self._queue = FairQueue()
+        self._begun: dict[str, float] = {}
         self._finished: deque[str] = deque()
         self._numbers = 0
         self._open = False
@@ -132,8 +139,7 @@ class TaskTable:
     def running_for(self) -> float:
         """Give the seconds since the running batch began, 0.0 when none is running."""
         with self._changed:
-            since = [task.running_since for task in self._tasks.values() if task.state is State.RUNNING]
-            return self._clock.monotonic() - min(since) if since else 0.0
+            return self._clock.monotonic() - min(self._begun.values()) if self._begun else 0.0
 
     def kept_files(self) -> frozenset[str]:
         """Name the files that tasks still need: songs of those that succeeded, uploads of those that are not final."""
@@ -196,7 +202,8 @@ class TaskTable:
         with self._changed:
             self._open = False
             self._changed.notify_all()
-            running = sorted((t for t in self._tasks.values() if t.state is State.RUNNING), key=lambda t: t.number)
+            running = sorted((self._tasks[task_id] for task_id in self._begun), key=lambda task: task.number)
+            self._begun.clear()
             for task in reversed(running):
                 task.stop.set()
                 self._requeue(task.task_id, self._queue.put_back, starts=task.starts - 1)
@@ -212,7 +219,8 @@ class TaskTable:
         return Waiting(task_id, order.caller, len(order.request.seeds), self._sharing(order.request))
 
     def _begin(self, task_id: str, company: int) -> Task:
-        changes: dict[str, Any] = {"stage": State.RUNNING.value, "running_since": self._clock.monotonic()}
+        self._begun[task_id] = self._clock.monotonic()
+        changes: dict[str, Any] = {"stage": State.RUNNING.value, "running_since": self._begun[task_id]}
         starts = self._tasks[task_id].starts + 1
         task = self._replace(task_id, state=State.RUNNING, starts=starts, company=company, **changes)
         self._save(task)
@@ -233,15 +241,16 @@ class TaskTable:
             if task.state is State.QUEUED:
                 self._queue.remove(task_id)
             else:
-                changes["running_seconds"] = self._clock.monotonic() - task.running_since
+                changes["running_seconds"] = self._clock.monotonic() - self._begun.pop(task_id)
             now = self._clock.now_ms()
             ended = replace(task, state=state, stage=state.value, finished_ms=now, **changes)
             self._save(ended)
+            self._clear_up(ended)
             self._tasks[task_id] = ended
             self._finished.append(task_id)
             if state is not State.SUCCEEDED:
                 task.stop.set()
-        self._on_final(ended)
+        self._on_final(task_id)
         return True
 
     def _replace(self, task_id: str, **changes: Any) -> Task:
