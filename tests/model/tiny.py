@@ -104,6 +104,7 @@ class Tiny:
         return {
             "model_type": "acestep",
             **{name: config[name] for name in _ORIGINAL_FIELDS},
+            "layer_types": self.transformer.layer_types,
             **wide,
             "text_hidden_dim": TEXT,
             "timbre_hidden_dim": ACOUSTIC,
@@ -127,7 +128,7 @@ _ENCODER_FIELDS = ("hidden_size", "intermediate_size", "num_attention_heads", "n
 _ORIGINAL_FIELDS = (
     *("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads"),
     *("head_dim", "in_channels", "audio_acoustic_hidden_dim", "patch_size", "rope_theta", "attention_bias"),
-    *("attention_dropout", "rms_norm_eps", "sliding_window", "layer_types"),
+    *("attention_dropout", "rms_norm_eps", "sliding_window"),
 )
 
 
@@ -247,7 +248,7 @@ def _transformer(variant: Variant) -> AceStepTransformer1DModel:
 def _vae() -> AutoencoderOobleck:
     """A codec of the real ratios (1,920 samples a latent frame), 4 channels wide instead of 128."""
     return AutoencoderOobleck(
-        encoder_hidden_size=4,
+        encoder_hidden_size=2 * ACOUSTIC,  # mean and scale of every latent
         downsampling_ratios=[2, 4, 4, 6, 10],
         channel_multiples=[1, 1, 1, 2, 2],
         decoder_channels=4,

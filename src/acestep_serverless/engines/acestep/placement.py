@@ -1,0 +1,238 @@
+"""Where does the model compute, and in which numbers? Decided from facts about the machine, by rules one can read.
+
+Everything here is a pure function: facts and wishes in, a placement with its reasons out. Memory is computed from the
+shapes (`sizes`), not measured: weights, and what the largest step of one song needs beside them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from acestep_serverless.engines.options import EngineOptions
+from acestep_serverless.errors import EngineUnavailable
+
+GIB = 1024**3
+BYTES: Mapping[str, int] = MappingProxyType({"bfloat16": 2, "float16": 2, "float32": 4})
+
+CUDA_RESERVE = 768 * 1024**2
+"""What CUDA's context, its libraries and a compiled graph keep for themselves."""
+SCRAP = 0.92
+"""The share of free memory that an allocator can hand out before its scraps are too small."""
+SECONDS = 600.0
+"""The longest song; what fits is decided for it."""
+LATENTS_PER_SECOND, PATCH = 25.0, 2
+CODEC_FRAMES, SAMPLES_A_FRAME, CODEC_CHANNELS, CODEC_TENSORS = 512, 1_920, 128, 4
+"""The codec's tile, and what its largest moment keeps: four tensors of the last layer's channels at 48 kHz."""
+MOST_CODEC_FRAMES = 2_048
+PLANNER_TOKENS, PLANNER_LANES = 5_000, 2
+"""The codes of the longest song with their words, twice: guided planning reads each with and without the caption."""
+MOST_SONGS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """One CUDA device: bytes in all and free now, and its compute capability such as (9, 0)."""
+
+    name: str
+    memory: int
+    free: int
+    capability: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What is there to compute with: bytes of main memory that are free, whether the CPU multiplies bfloat16 itself,
+    whether code can be compiled for the CPU (a C++ compiler) and for the GPU (Triton)."""
+
+    gpus: tuple[Gpu, ...]
+    memory: int
+    cores: int
+    cpu_bfloat16: bool
+    cpu_compiler: bool = False
+    gpu_compiler: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Burden:
+    """What is to be placed: parameters of each part, the transformer's widths, whether it is guided (twice the batch),
+    and the planners to choose from with their parameters and the bytes of one token's keys and values at 2 bytes."""
+
+    parts: Mapping[str, int]
+    width: int
+    inner: int
+    guided: bool
+    planners: Mapping[str, "PlannerBurden"]
+
+
+@dataclass(frozen=True, slots=True)
+class PlannerBurden:
+    """A planner's parameters, and how many numbers its cache keeps for each token."""
+
+    parameters: int
+    cached: int
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where everything goes. `device` is torch's name; `dtype` and `codec_dtype` are names of torch's types.
+
+    `offload` "parts" keeps each part in main memory but while it works. `planner` is the name of the one to load, ""
+    for none. `songs_together` is how many songs of 240 s fit in one pass, `codec_frames` how many latent frames the
+    codec may work on at once. `reasons` are sentences for people.
+    """
+
+    device: str
+    dtype: str
+    codec_dtype: str
+    offload: str
+    compile: bool
+    planner: str
+    songs_together: int
+    codec_frames: int
+    reasons: tuple[str, ...]
+
+
+def place(machine: Machine, burden: Burden, wishes: EngineOptions) -> Placement:
+    """Decide. Raises EngineUnavailable when a wish cannot be had, saying what can."""
+    if _device(machine, wishes.device) == "cpu":
+        return _on_cpu(machine, burden, wishes)
+    index = int(_device(machine, wishes.device).removeprefix("cuda:"))
+    placed = _on_gpu(machine, index, burden, wishes)
+    if placed is not None:
+        return placed
+    gpu = machine.gpus[index]
+    least = working(burden, 2, SECONDS) + 2 * max(burden.parts.values()) + CUDA_RESERVE
+    small = f"{gpu.name} has {_gib(gpu.free)} free, one part of the model alone needs {_gib(least / SCRAP)}"
+    if wishes.device != "auto":
+        raise EngineUnavailable(f"device: {wishes.device} cannot be used: {small}; choose a smaller model, or cpu")
+    return _on_cpu(machine, burden, wishes, f"{small}, so the CPU computes")
+
+
+def _device(machine: Machine, wish: str) -> str:
+    """Choose "cpu" or "cuda:N": the wished one, else the GPU with the most free memory."""
+    if wish == "cpu" or (wish == "auto" and not machine.gpus):
+        return "cpu"
+    if wish in ("auto", "cuda"):
+        wish = f"cuda:{max(range(len(machine.gpus)), key=lambda index: machine.gpus[index].free, default=0)}"
+    known = [f"cuda:{index}" for index in range(len(machine.gpus))]
+    if wish not in known:
+        raise EngineUnavailable(f"device: {wish} is not there; {', '.join(['cpu', *known])} can be used")
+    return wish
+
+
+def _on_cpu(machine: Machine, burden: Burden, wishes: EngineOptions, why: str = "") -> Placement:
+    dtype = wishes.precision
+    reasons = [why] if why else [] if wishes.device == "cpu" else ["no CUDA device is here, so the CPU computes"]
+    if dtype == "auto":
+        dtype = "bfloat16" if machine.cpu_bfloat16 else "float32"
+        able = "multiplies" if machine.cpu_bfloat16 else "does not multiply"
+        reasons.append(f"{dtype}: this CPU {able} bfloat16 itself")
+    needed = weights(burden.parts, dtype) + working(burden, BYTES[dtype], SECONDS)
+    if needed > machine.memory:
+        reasons.append(f"memory may run out: about {_gib(needed)} are needed, {_gib(machine.memory)} are free")
+    # Small before large: on a CPU a planner's every token reads all of its weights.
+    planner = _chosen(burden, wishes, machine.memory - needed, dtype, smallest=True, reasons=reasons)
+    compiled = wishes.compile == "on"
+    if not compiled:
+        reasons.append("not compiled: on a CPU that takes half a minute at every start; set compile to on to have it")
+    return Placement("cpu", dtype, dtype, "none", compiled, planner, 1, CODEC_FRAMES, tuple(reasons))
+
+
+def _on_gpu(machine: Machine, index: int, burden: Burden, wishes: EngineOptions) -> Placement | None:
+    """Place everything on one GPU, or part by part; None when not even one part fits."""
+    gpu = machine.gpus[index]
+    dtype = wishes.precision if wishes.precision != "auto" else _gpu_dtype(gpu)
+    reasons = [f"{gpu.name}, {_gib(gpu.memory)}, {_gib(gpu.free)} free", f"{dtype}: {_dtype_reason(gpu, wishes)}"]
+    usable = gpu.free * SCRAP - CUDA_RESERVE
+    whole, one = weights(burden.parts, dtype), working(burden, BYTES[dtype], SECONDS)
+    resident = whole + one <= usable if wishes.offload == "auto" else wishes.offload == "none"
+    held = whole if resident else BYTES[dtype] * max(burden.parts.values())
+    if held + one > usable:
+        return None
+    offload = "none" if resident else "parts"
+    reasons.append(f"weights {_gib(whole)}, one song of {SECONDS:g} s {_gib(one)}: " + _offload_words(resident))
+    spare = usable - held - one if resident else usable - BYTES[dtype] * PLANNER_LANES
+    planner = _chosen(burden, wishes, spare, dtype, smallest=False, reasons=reasons)
+    taken = planner_bytes(burden.planners[planner], dtype) if planner and resident else 0
+    left = usable - held - one - taken
+    songs = 1 + int(left // working(burden, BYTES[dtype], 240.0, codec=False))
+    frames = CODEC_FRAMES + int(left // (SAMPLES_A_FRAME * CODEC_CHANNELS * CODEC_TENSORS * BYTES[dtype]))
+    compiled = wishes.compile == "on" or (wishes.compile == "auto" and resident and machine.gpu_compiler)
+    return Placement(
+        f"cuda:{index}",
+        dtype,
+        dtype,
+        offload,
+        compiled,
+        planner,
+        max(1, min(MOST_SONGS, songs)),
+        max(CODEC_FRAMES, min(MOST_CODEC_FRAMES, frames)),
+        tuple(reasons),
+    )
+
+
+def _gpu_dtype(gpu: Gpu) -> str:
+    return "bfloat16" if gpu.capability >= (8, 0) else "float16" if gpu.capability >= (7, 0) else "float32"
+
+
+def _dtype_reason(gpu: Gpu, wishes: EngineOptions) -> str:
+    if wishes.precision != "auto":
+        return "it is configured"
+    return f"compute capability {gpu.capability[0]}.{gpu.capability[1]}"
+
+
+def _offload_words(resident: bool) -> str:
+    return "all of it stays on the GPU" if resident else "parts come to the GPU in turn"
+
+
+def _chosen(
+    burden: Burden, wishes: EngineOptions, spare: float, dtype: str, *, smallest: bool, reasons: list[str]
+) -> str:
+    """Choose the planner: the wished one, else the largest that fits into the spare bytes (on a CPU the smallest)."""
+    if wishes.planner == "none" or (wishes.planner == "auto" and not burden.planners):
+        reasons.append("no planner: " + ("it is configured" if wishes.planner == "none" else "none was found"))
+        return ""
+    if wishes.planner != "auto":
+        if wishes.planner not in burden.planners:
+            raise EngineUnavailable(f"planner: {wishes.planner} was not found; run: {_download(wishes.planner)}")
+        return wishes.planner
+    fitting = {name: one for name, one in burden.planners.items() if planner_bytes(one, dtype) <= spare}
+    if not fitting:
+        reasons.append(f"no planner: {_gib(max(0.0, spare))} are left, which none of {', '.join(burden.planners)} fits")
+        return ""
+    choose = min if smallest else max
+    name = choose(fitting, key=lambda name: fitting[name].parameters)
+    reasons.append(f"planner {name}: the {'smallest, as on every CPU' if smallest else 'largest that fits'}")
+    return name
+
+
+def _download(name: str) -> str:
+    return f"acestep-serverless models download {name}"
+
+
+def weights(parts: Mapping[str, int], dtype: str) -> int:
+    """Give the bytes of parameters by part."""
+    return BYTES[dtype] * sum(parts.values())
+
+
+def planner_bytes(planner: PlannerBurden, dtype: str) -> int:
+    """Give the bytes of a planner with its cache for the longest song, guided."""
+    return BYTES[dtype] * (planner.parameters + planner.cached * PLANNER_TOKENS * PLANNER_LANES)
+
+
+def working(burden: Burden, size: int, seconds: float, *, codec: bool = True) -> int:
+    """Give the bytes that one song of so many seconds needs beside the weights, at `size` bytes a number.
+
+    The transformer's largest moment is its feed-forward: eight rows of its width (states, residual, shifts, query, key,
+    value, output) and three of its inner width for each token, twice for a guided model. The codec's is that of a tile
+    of `CODEC_FRAMES`. The two do not happen at once.
+    """
+    tokens = seconds * LATENTS_PER_SECOND / PATCH
+    lanes = 2 if burden.guided else 1
+    transformer = lanes * tokens * (8 * burden.width + 3 * burden.inner) * size
+    tile = CODEC_FRAMES * SAMPLES_A_FRAME * CODEC_CHANNELS * CODEC_TENSORS * size if codec else 0
+    return int(max(transformer, tile))
+
+
+def _gib(size: float) -> str:
+    return f"{size / GIB:.1f} GiB"
