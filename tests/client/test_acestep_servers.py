@@ -9,7 +9,7 @@ import httpx
 import pytest
 from upstream_server import ALL_TASKS, SONG, Kind, Upstream, upstream_server
 
-from acestep_serverless.client import acestep, exchange
+from acestep_serverless.client import acestep, exchange, wire
 from acestep_serverless.client.acestep import AceStepClient
 from acestep_serverless.client.inventory import Adapters, Model, read_adapters, read_models
 from acestep_serverless.client.reports import TaskReport
@@ -82,7 +82,7 @@ async def test_a_server_that_takes_no_files_is_named_as_one_and_the_next_request
 async def test_a_server_that_answers_only_with_the_songs_is_waited_for_and_asked_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(acestep, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(wire, "ANSWER_SECONDS", 0.2)
     upstream = Upstream("gradio", tmp_path, finish=asyncio.Event())
     async with driven(upstream) as client:
         with pytest.raises(PeerUnreachable):
@@ -258,8 +258,8 @@ async def test_a_server_that_sends_a_byte_now_and_then_is_left_when_the_time_is_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It is never silent for long, so that no time-out of a connection ends it."""
-    for name in ("ANSWER_SECONDS", "TRANSFER_SECONDS", "DOWNLOAD_SECONDS"):
-        monkeypatch.setattr(acestep, name, 0.15)
+    for module, name in ((wire, "ANSWER_SECONDS"), (wire, "TRANSFER_SECONDS"), (acestep, "DOWNLOAD_SECONDS")):
+        monkeypatch.setattr(module, name, 0.15)
     ended, serving = asyncio.Event(), set[asyncio.Task[None] | None]()
 
     async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

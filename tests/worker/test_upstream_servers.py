@@ -166,7 +166,7 @@ async def test_an_analysis_answers_with_what_was_heard(tmp_path: Path) -> None:
 
 
 async def test_a_server_that_answers_only_with_the_songs_meets_the_jobs_deadline(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("acestep_serverless.client.acestep.ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr("acestep_serverless.client.wire.ANSWER_SECONDS", 0.1)
     upstream = Upstream("gradio", tmp_path, finish=asyncio.Event())
     output = await handled(upstream, {"timeout_seconds": 1}, tmp_path)
     assert output["error"].startswith("timeout_seconds: the generation was not finished within 1 s")

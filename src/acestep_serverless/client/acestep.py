@@ -20,23 +20,16 @@ from acestep_serverless.client.exchange import (
     ServerError,
     check_status,
     read_json,
-    received,
     repeated,
     unreachable,
 )
 from acestep_serverless.client.forms import multipart
 from acestep_serverless.client.inventory import Adapters, Model, read_adapters, read_models
 from acestep_serverless.client.reports import TaskReport, read_report
+from acestep_serverless.client.wire import ROUTE_MISSING, Wire
 from acestep_serverless.clock import Clock
 from acestep_serverless.contract.acestep import LONGEST_WAIT
 from acestep_serverless.errors import PeerError, PeerUnreachable, TaskFailed
-
-ANSWER_SECONDS = 30.0
-"""Longest silence of a server, beyond the wait that was asked of it."""
-
-TRANSFER_SECONDS = 300.0
-"""Longest time for a question and its answer to come over, beyond the waiting: a server may be silent only for
-ANSWER_SECONDS, but one byte at a time is no silence. Uploads of 200 MB need 5 Mbit/s."""
 
 DOWNLOAD_SECONDS = 900.0
 """Longest time for one song to come over: 1 GiB in it are 10 Mbit/s."""
@@ -54,13 +47,10 @@ LOST_FROM_START = 10
 BUSY_PAUSE = 2.0
 """Seconds between two submissions to a server whose queue is full."""
 
-ROUTE_MISSING = frozenset({404, 405})
-
 MODEL_ROUTES = ("/v1/model_inventory", "/v1/models")
 """Where models are listed; the first says more, the second every server has."""
 
 NO_UPLOADS = "it was sent an audio file, and the project's own server of February 2026 takes none: use a newer one"
-
 
 T = TypeVar("T")
 
@@ -69,9 +59,8 @@ class AceStepClient:
     """A client of one ACE-Step server. `http` brings its address or the transport, `api_key` "" sends no key."""
 
     def __init__(self, http: httpx.AsyncClient, *, clock: Clock, api_key: str = "") -> None:
-        self._http = http
+        self._wire = Wire(http, api_key)
         self._clock = clock
-        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
 
     async def release(
         self, parameters: Mapping[str, object], files: Mapping[str, Path] | None = None, *, patience: float = 0.0
@@ -100,7 +89,7 @@ class AceStepClient:
 
     async def _released(self, parameters: Mapping[str, object], files: Mapping[str, Path], held: float) -> str:
         with multipart(parameters, files) if files else nullcontext({"json": dict(parameters)}) as content:
-            response = await self._sent("POST", "/release_task", held=held, **content)
+            response = await self._wire.sent("POST", "/release_task", held=held, **content)
         try:
             answer = read_json(response)
         except ServerError as error:
@@ -122,7 +111,7 @@ class AceStepClient:
         body = {"task_id_list": [task_id], "wait": held}
 
         async def attempt() -> TaskReport:
-            answer = read_json(await self._sent("POST", "/query_result", json=body, held=held))
+            answer = read_json(await self._wire.sent("POST", "/query_result", json=body, held=held))
             try:
                 return read_report(task_id, answer, audio=audio)
             except ValueError as error:
@@ -161,7 +150,7 @@ class AceStepClient:
         """End a task on the server; False when the server has no such route. Raises PeerError and PeerUnreachable."""
 
         async def attempt() -> bool:
-            response = await self._sent("POST", "/cancel_task", json={"task_id": task_id})
+            response = await self._wire.sent("POST", "/cancel_task", json={"task_id": task_id})
             if response.status_code in ROUTE_MISSING:
                 return False
             check_status(response)
@@ -177,15 +166,13 @@ class AceStepClient:
         `file` is `SongItem.file`. Raises TooLarge beyond `limit` bytes, PeerError (another server's address; a refused,
         empty or inconsistent file) and PeerUnreachable.
         """
-        url = self._own_url(file)
+        url = self._wire.own_url(file)
         download = Download(sink, chunk, limit)
 
         async def attempt() -> None:
             before = download.received
             try:
-                async with self._http.stream(
-                    "GET", url, headers={**self._headers, **download.headers()}, timeout=_timeout(0.0)
-                ) as response:
+                async with self._wire.opened(url, download.headers()) as response:
                     await download.take(response)
             except httpx.HTTPError as error:
                 if download.received != before:  # part of a stream has been handed on and cannot be taken back
@@ -201,56 +188,28 @@ class AceStepClient:
         return download.result()
 
     async def health(self) -> dict[str, Any]:
-        """Give the server's description of itself. Raises PeerError and PeerUnreachable."""
-
-        async def attempt() -> dict[str, Any]:
-            answer = read_json(await self._sent("GET", "/health"))
-            data = answer.get("data")
-            return data if isinstance(data, dict) else answer
-
-        return await repeated(attempt)
+        """Give the server's description of itself, {} where it gives none. Raises PeerError and PeerUnreachable."""
+        answer = await self._wire.asked("/health") or {}
+        data = answer.get("data")
+        return data if isinstance(data, dict) else answer
 
     async def models(self) -> tuple[Model, ...]:
         """List the models that tasks may name, the default one first; () where the server does not say. Raises
         PeerError and PeerUnreachable."""
         for route in MODEL_ROUTES:
-            if (answer := await self._asked(route)) is not None:
+            if (answer := await self._wire.asked(route)) is not None:
                 return _understood(read_models, answer)
         return ()
 
     async def adapters(self) -> Adapters | None:
         """Tell which adapters the server wears; None where it has no such route. Raises PeerError, PeerUnreachable."""
-        answer = await self._asked("/v1/lora/status")
+        answer = await self._wire.asked("/v1/lora/status")
         return None if answer is None else _understood(read_adapters, answer)
 
     async def load_model(self, name: str, *, patience: float) -> None:
         """Have a server that has loaded no model yet load this one, within `patience` seconds. Raises TaskFailed with
         the server's reason, PeerError and PeerUnreachable."""
-        read_json(await self._sent("POST", "/v1/init", json={"model": name}, held=patience))
-
-    async def _asked(self, route: str) -> dict[str, Any] | None:
-        """Ask a question without a body; None where the server has no such route."""
-
-        async def attempt() -> dict[str, Any] | None:
-            response = await self._sent("GET", route)
-            return None if response.status_code in ROUTE_MISSING else read_json(response)
-
-        return await repeated(attempt)
-
-    async def _sent(self, method: str, url: str, *, held: float = 0.0, **content: Any) -> httpx.Response:
-        """Send one request and read its answer; `held` is how many seconds the server may hold it back, `content` what
-        `httpx` calls `json`, or `data` and `files`."""
-        longest = TRANSFER_SECONDS + ANSWER_SECONDS + held
-        try:
-            async with (
-                asyncio.timeout(longest),
-                self._http.stream(method, url, headers=self._headers, timeout=_timeout(held), **content) as response,
-            ):
-                return await received(response)
-        except httpx.HTTPError as error:
-            raise unreachable(error) from error
-        except TimeoutError:
-            raise PeerUnreachable(f"the ACE-Step API has not answered within {longest:g} s") from None
+        read_json(await self._wire.sent("POST", "/v1/init", json={"model": name}, held=patience))
 
     async def _pace(self, asked: float, wait: float, interval: float, deadline: float) -> None:
         """Sleep until the next question is due, unless the server itself has held back its answer."""
@@ -258,23 +217,9 @@ class AceStepClient:
         if now - asked < 0.9 * wait:
             await asyncio.sleep(max(0.0, min(asked + min(interval, SLOWEST_POLL), deadline) - now))
 
-    def _own_url(self, file: str) -> httpx.URL:
-        """The address of a song on this server. Another server's would be sent our key, so it is refused."""
-        try:
-            url, base = httpx.URL(file), self._http.base_url
-        except httpx.InvalidURL as error:
-            raise PeerError("the ACE-Step API gave an address of a song that is none") from error
-        if url.host and (url.scheme, url.host, url.port) != (base.scheme, base.host, base.port):
-            raise PeerError(f"the ACE-Step API gave an address on another server for a song ({url.host})")
-        return url
-
 
 def _understood(read: Callable[[dict[str, Any]], T], answer: dict[str, Any]) -> T:
     try:
         return read(answer)
     except ValueError as error:
         raise PeerError(f"the ACE-Step API's answer cannot be read: {error}") from error
-
-
-def _timeout(held: float) -> httpx.Timeout:
-    return httpx.Timeout(ANSWER_SECONDS, read=ANSWER_SECONDS + held)
