@@ -1,5 +1,6 @@
 """Which adapters may be loaded, and what do the routes say about them? Names in one folder, never paths."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,8 @@ async def test_no_path_and_no_link_is_an_adapter(given: object, shelf: Path, tmp
         ("load", {"lora_path": "voice", "adapter_name": "../x"}, "adapter_name: must be letters"),
         ("scale", {"scale": 2}, "scale: must be a number from 0 to 1, got 2"),
         ("scale", {}, "scale: must be a number"),
+        ("scale", {"scale": 1, "adapter_name": "\ud800"}, "adapter_name: must be letters"),
+        ("scale", {"scale": 1, "adapter_name": ["voice"]}, "adapter_name: must be letters"),
         ("toggle", {"use_lora": "maybe"}, "use_lora: must be true or false"),
     ],
 )
@@ -84,7 +87,8 @@ async def test_what_cannot_be_read_or_loaded_is_a_400(
     path: str, body: dict[str, Any], said: str, shelf: Path, tmp_path: Path
 ) -> None:
     async with edge(tmp_path / "songs", adapters=shelf) as server:
-        response = await server.http.post(f"/v1/lora/{path}", json=body)
+        headers = {"content-type": "application/json"}
+        response = await server.http.post(f"/v1/lora/{path}", content=json.dumps(body), headers=headers)
     assert response.status_code == 400
     assert response.json()["detail"].startswith(said)
 

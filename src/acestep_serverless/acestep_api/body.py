@@ -81,7 +81,9 @@ async def _bounded(request: Request) -> bytes:
     async for piece in _pieces(request):
         size += len(piece)
         if size > LARGEST_BODY:
-            raise HTTPException(413, f"the body is over its limit of {LARGEST_BODY:,} bytes", {"Connection": "close"})
+            # Without "Connection: close": that would reset the connection under a client that is still sending, and
+            # curl then never sees the answer.
+            raise HTTPException(413, f"the body is over its limit of {LARGEST_BODY:,} bytes")
         pieces.append(piece)
     return b"".join(pieces)
 

@@ -95,7 +95,7 @@ class MultipartReader:
             return
         self._texts_left -= end - start
         if self._texts_left < 0:
-            raise HTTPException(413, "the texts of the form are over their limit", {"Connection": "close"})
+            raise HTTPException(413, "the texts of the form are over their limit")
         self._text += data[start:end]
 
     def _part_end(self) -> None:

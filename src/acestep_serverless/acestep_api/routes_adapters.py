@@ -30,9 +30,7 @@ def adapter_routes(server: Server) -> APIRouter:
         """Takes effect with the next task; 400 when there is no such adapter or the engine wears none."""
         fields = await server.fields(request)
         shelf, path = _shelf(server), _path(server, fields.get("lora_path"))
-        name = str(fields.get("adapter_name") or path.stem)
-        if not _NAME.fullmatch(name):
-            raise _wrong("adapter_name", name, "must be letters, digits, '.', '_' and '-'")
+        name = _name(fields.get("adapter_name") or path.stem)
         adapter = await server.desk.ask(lambda _cancelled: shelf.load(path, name))
         message = f"adapter {adapter.name} is loaded"
         return server.answer({"message": message, "lora_path": path.name, "adapter_name": adapter.name})
@@ -56,7 +54,7 @@ def adapter_routes(server: Server) -> APIRouter:
         fields = await server.fields(request)
         scale = float(str(_read(fields, "scale", number(0, 1))))
         given = fields.get("adapter_name")
-        name = None if given in (None, "") else str(given)
+        name = None if given in (None, "") else _name(given)
         data = {"message": f"scale is {scale:g}", "scale": scale, **({"adapter_name": name} if name else {})}
         return await _soft(server, lambda shelf: shelf.scale(name, scale), data)
 
@@ -89,6 +87,12 @@ async def _soft(server: Server, change: Callable[[AdapterShelf], None], data: Ma
     except (InputError, EngineError) as error:
         return server.soft(400, str(error))
     return server.answer(dict(data))
+
+
+def _name(given: object) -> str:
+    if not isinstance(given, str) or not _NAME.fullmatch(given):
+        raise _wrong("adapter_name", given, "must be letters, digits, '.', '_' and '-'")
+    return given
 
 
 def _path(server: Server, given: Any) -> Path:

@@ -18,7 +18,7 @@ from acestep_serverless.acestep_api.routes_tasks import entry_of, queue_task
 from acestep_serverless.acestep_api.server import Server
 from acestep_serverless.acestep_api.sounds import REFERENCE, SOURCE, Sounds
 from acestep_serverless.contract.acestep_chat import Chat, audio_parts, chunk, completion, content_of, read_chat
-from acestep_serverless.contract.music_shown import shown
+from acestep_serverless.contract.music_shown import printable, shown
 from acestep_serverless.contract.music_tasks import TASKS
 from acestep_serverless.errors import FieldProblem, InputError
 
@@ -26,6 +26,8 @@ LONGEST_ANSWER = 600.0
 """Seconds until a chat's answer, as upstream's."""
 HEARTBEAT = 2.0
 """Seconds between two signs of life of a streamed answer, and between two looks whether the client is still there."""
+LONGEST_ECHO = 200
+"""Characters of the model's name that an answer repeats."""
 LARGEST_INLINE = 64 << 20
 """Bytes of the songs that one answer carries in itself; beyond that it carries addresses on this server."""
 
@@ -95,7 +97,7 @@ async def _begun(server: Server, request: Request, chat: Chat) -> _Talk:
     finally:
         sounds.discard()
     now = server.clock.now_ms() // 1000
-    model = chat.model or f"{MODEL_PREFIX}{server.engine.models[0]}"
+    model = printable(chat.model[:LONGEST_ECHO]) or f"{MODEL_PREFIX}{server.engine.models[0]}"
     deadline = server.clock.monotonic() + LONGEST_ANSWER
     return _Talk(server, task_id, f"chatcmpl-{server.new_id()}", model, now, deadline)
 

@@ -21,7 +21,7 @@ from acestep_serverless.acestep_api.audio_folder import AudioFolder
 from acestep_serverless.audio.decode import probe
 from acestep_serverless.contract.acestep import AUDIO_ROUTE
 from acestep_serverless.contract.music_shown import shown
-from acestep_serverless.errors import AudioError, FieldProblem, InputError
+from acestep_serverless.errors import AudioError, FieldProblem, InputError, Unavailable
 
 SOURCE, REFERENCE = "src_audio_path", "reference_audio_path"
 FILE_FIELDS: Mapping[str, str] = MappingProxyType(
@@ -84,13 +84,16 @@ class Sounds:
         return upload
 
     def write(self, upload: Upload, piece: bytes) -> None:
-        """Add bytes to the file that is open. Raises HTTPException 413 beyond the limit."""
+        """Add bytes to the file that is open. Raises HTTPException 413 (over the limit) and Unavailable (full disk)."""
         upload.size += len(piece)
         if upload.size > self.largest:
             allowed = f"{upload.form_field}: the file is over its limit of {self.largest:,} bytes"
-            raise HTTPException(413, allowed, {"Connection": "close"})
+            raise HTTPException(413, allowed)
         assert self._open is not None
-        self._open.write(piece)
+        try:
+            self._open.write(piece)
+        except OSError as error:
+            raise Unavailable(f"{upload.form_field}: the file could not be stored; try again later") from error
 
     def end(self) -> None:
         """Close the file that is open; an empty one without a name is a form's unused file field."""
