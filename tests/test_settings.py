@@ -72,6 +72,7 @@ def test_every_setting_can_be_set_by_its_variable(monkeypatch: pytest.MonkeyPatc
         ({"colour": "blue"}, "colour"),
         ({"endpoints": {"A B": {}}}, "endpoints"),
         ({"endpoints": {"jazz": {"colour": "blue"}}}, "endpoints.jazz.colour"),
+        ({"endpoints": {"jazz": {"acestep_api_url": "10.0.0.5"}}}, "endpoints.jazz.acestep_api_url"),
         ({"endpoints": {"jazz": {"workers": 3, "max_workers": 2}}}, "max_workers of endpoint jazz"),
         ({"database_url": "mysql://h/d"}, "postgresql://"),
         ({"gpus": "0, 1"}, "gpus"),

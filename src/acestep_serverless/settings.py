@@ -12,7 +12,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -33,6 +42,16 @@ NOT_FOR_WORKERS = frozenset({"host", "port", "api_keys", "endpoints", "rate_limi
 """What `for_worker` leaves out, beside secrets: a worker's settings are one endpoint's and open nothing."""
 
 
+def _base_url(value: str) -> str:
+    if value and not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", value):
+        raise ValueError("must be a base URL such as http://127.0.0.1:8000")
+    return value.rstrip("/")
+
+
+BaseUrl = Annotated[str, AfterValidator(_base_url)]
+"""The URL below which a server's paths lie; "" for none. Raises ValueError for what is no such URL."""
+
+
 class EndpointSettings(BaseModel):
     """What one endpoint of a gateway may have otherwise than the default one; what is unset is as there."""
 
@@ -45,7 +64,7 @@ class EndpointSettings(BaseModel):
     scaler_value: int | None = Field(None, ge=1, le=3_600)
     gpus: str | None = Field(None, pattern=r"^([A-Za-z0-9._-]+(,[A-Za-z0-9._-]+)*)?$")
     engine: str | None = Field(None, pattern="^(auto|sketch|acestep)$")
-    acestep_api_url: str | None = None
+    acestep_api_url: BaseUrl | None = None
     worker_jobs: int | None = Field(None, ge=1, le=100)
     execution_timeout_seconds: int | None = Field(None, ge=5, le=604_800)
     rate_limits: dict[str, str] | None = None
@@ -101,14 +120,18 @@ class Settings(BaseSettings):
     worker_key: SecretStr = Field(
         SecretStr(""), description="what workers enrol with; made and kept in the data folder (worker.key) when unset"
     )
-    gateway: str = Field("", description="worker: base URL of the gateway to work for, such as http://10.0.0.5:8000")
+    gateway: BaseUrl = Field(
+        "", description="worker: base URL of the gateway to work for, such as http://10.0.0.5:8000"
+    )
     worker_jobs: int | None = Field(
         None,
         ge=1,
         le=100,
         description="worker: jobs it holds at once; unset: what its engine makes in one batch, and one more",
     )
-    acestep_api_url: str = Field("", description="worker: drive the ACE-Step API at this URL instead of one in process")
+    acestep_api_url: BaseUrl = Field(
+        "", description="worker: drive the ACE-Step API at this URL instead of one in process"
+    )
     acestep_api_key: SecretStr = Field(SecretStr(""), description="key of that ACE-Step API, and of acestep-api itself")
     acestep_api_queue: int = Field(
         200, ge=1, le=100_000, description="acestep-api: tasks that may wait; one more is refused with 429"
@@ -182,13 +205,6 @@ class Settings(BaseSettings):
         except ValueError:
             raise ValueError("what follows whsec_ must be base64") from None
         return value
-
-    @field_validator("gateway", "acestep_api_url")
-    @classmethod
-    def _base_url(cls, value: str) -> str:
-        if value and not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", value):
-            raise ValueError("must be a base URL such as http://127.0.0.1:8000")
-        return value.rstrip("/")
 
     @model_validator(mode="after")
     def _consistent(self) -> "Settings":
