@@ -188,6 +188,7 @@ def test_a_stop_is_no_death_and_counts_no_start(house: House) -> None:
     assert running.stop.wait(SOON)
     engine.let_go()
     stopping.join(SOON)
+    scheduler.stop()
     assert state(scheduler, task_id) is State.QUEUED
     [task] = ended(house.kill().open(), task_id)
     assert (task.state, task.starts) == (State.SUCCEEDED, 1)

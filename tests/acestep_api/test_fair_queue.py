@@ -18,7 +18,7 @@ def filled(wanted: list[tuple[str, int, Sharing | None]]) -> tuple[FairQueue, li
     queue = FairQueue()
     entries = [Waiting(str(number), *entry) for number, entry in enumerate(wanted)]
     for entry in entries:
-        queue.add(entry)
+        assert queue.add(entry) == queue.place(entry.task_id)
     return queue, entries
 
 

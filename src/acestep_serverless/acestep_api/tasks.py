@@ -92,9 +92,9 @@ class TaskTable:
                 raise Unavailable("the server cannot write the task to its disk; try again later") from error
             self._numbers = task.number
             self._tasks[task.task_id] = task
-            self._queue.add(replace(entry, task_id=task.task_id))
+            turn = self._queue.add(replace(entry, task_id=task.task_id))
             self._changed.notify_all()
-            return task, self._queue.place(task.task_id)
+            return task, turn
 
     def restore(self, tasks: Iterable[Task], objection: Callable[[Task], str | None]) -> None:
         """Take over what an earlier process kept, in the order of `tasks`: final ones as they are, others are queued
@@ -206,7 +206,7 @@ class TaskTable:
             self._begun.clear()
             for task in reversed(running):
                 task.stop.set()
-                self._requeue(task.task_id, self._queue.put_back, starts=task.starts - 1)
+                self._save(self._requeue(task.task_id, self._queue.put_back, starts=task.starts - 1))
             return running
 
     def _free_id(self, new_id: Callable[[], str]) -> str:
@@ -226,12 +226,12 @@ class TaskTable:
         self._save(task)
         return task
 
-    def _requeue(self, task_id: str, put: Callable[[Waiting], None], **changes: Any) -> None:
+    def _requeue(self, task_id: str, put: Callable[[Waiting], object], **changes: Any) -> Task:
         """Make a task as if it had just come, with its seeds; `stop` is a new one, since the old one is set."""
         fresh = {"state": State.QUEUED, "progress": 0.0, "stage": State.QUEUED.value, "songs": (), "stop": Event()}
         task = self._replace(task_id, **fresh, **changes)
         put(self._entry(task_id, task.order))
-        self._save(task)
+        return task
 
     def _finish(self, task_id: str, state: State, expected: Iterable[State], **changes: Any) -> bool:
         with self._changed:
