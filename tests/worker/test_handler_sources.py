@@ -39,6 +39,7 @@ async def test_source_and_reference_reach_the_engine_as_sound(able: Studio) -> N
     lengths = [clip.samples.shape[1] / 48_000 for clip in (editing.source, editing.reference)]
     assert lengths == pytest.approx([1.5, 0.75], abs=0.01)
     assert output["results"][0]["seconds"] == pytest.approx(1.5, abs=0.05), "the source says how long"
+    assert output["duration"] == 2, "whole seconds of what was made, not the 90 that were not asked for"
 
 
 async def test_a_named_duration_goes_before_that_of_the_source(able: Studio) -> None:
