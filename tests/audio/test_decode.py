@@ -88,6 +88,14 @@ def test_one_channel_becomes_two_and_six_are_mixed_down(tmp_path: Path) -> None:
     assert np.abs(both - chirp(48_000) * np.sqrt(0.5)).max() < 0.001
 
 
+def test_resampling_leaves_nothing_but_the_tone(tmp_path: Path) -> None:
+    tone = 0.5 * np.sin(2 * np.pi * 9_000 * np.arange(22_050) / 22_050)
+    heard = decode(written(tmp_path / "song.flac", np.tile(tone.astype(np.float32), (2, 1)))).samples[0]
+    levels = np.abs(np.fft.rfft(heard[4_800:43_200] * np.hanning(38_400)))
+    others = np.concatenate((levels[:7_100], levels[7_300:]))  # 1.25 Hz each, 9 kHz is the 7,200th
+    assert others.max() < levels[7_200] * 10 ** (-80 / 20)
+
+
 def test_samples_come_at_the_rate_that_is_asked_for(tmp_path: Path) -> None:
     clip = decode(written(tmp_path / "song.flac", chirp(22_050)), sample_rate=16_000)
     assert (clip.sample_rate, clip.samples.shape) == (16_000, (2, 16_000))
@@ -106,6 +114,7 @@ def floats(value: float) -> bytes:
 
 
 PLAYLIST = b"#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\nfile:///etc/hostname\n#EXT-X-ENDLIST\n"
+AU = b".snd" + struct.pack(">IIIII", 24, 19_200, 3, 48_000, 1) + bytes(19_200)
 NO_SOUND = {
     "nothing": (b"", "1 to 1073741824 bytes, got 0"),
     "words": (b"these are words, not sounds. " * 500, "allowed are mp3, wav"),
@@ -114,6 +123,7 @@ NO_SOUND = {
     "a playlist": (PLAYLIST, "allowed are mp3, wav"),
     "a list of files": (b"ffconcat version 1.0\nfile '/etc/hostname'\n", "allowed are mp3, wav"),
     "a picture": (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0@\0\0\0@\x08\x02\0\0\0" + bytes(500), "allowed are mp3, wav"),
+    "a container that is not read": (AU, r"as sound; allowed are mp3, wav"),
     "a codec that is not read": (wav(bytes(9_000), bits=4, kind=0x11), "codec that is not read"),
     "not a number": (floats(np.nan), "NaN or infinite"),
     "infinity": (floats(np.inf), "NaN or infinite"),
@@ -156,6 +166,18 @@ def test_a_tag_behind_the_last_frame_does_no_harm(tmp_path: Path) -> None:
     assert decode(path).samples.shape == (2, 48_000)
 
 
+def test_half_a_last_frame_does_no_harm_and_a_hole_in_the_middle_does(tmp_path: Path) -> None:
+    path = written(tmp_path / "song.aac", chirp(48_000))
+    content = path.read_bytes()
+    path.write_bytes(content[:-100])
+    assert 0.9 < decode(path).seconds < 1.1
+    content = bytearray(written(tmp_path / "song.m4a", chirp(48_000)).read_bytes())
+    content[len(content) // 2 : len(content) // 2 + 2_000] = bytes(2_000)
+    (tmp_path / "song.m4a").write_bytes(content)
+    with pytest.raises(AudioError, match="cannot be read as sound; allowed are"):
+        decode(tmp_path / "song.m4a")
+
+
 def silence(path: Path, seconds: int) -> Path:
     """A FLAC of digital silence at 8 kHz: an 88th of its samples."""
     with av.open(str(path), "w") as container:
@@ -171,14 +193,14 @@ def silence(path: Path, seconds: int) -> Path:
     return path
 
 
-def test_hours_in_a_few_bytes_end_at_the_limit(tmp_path: Path) -> None:
-    path = silence(tmp_path / "long.flac", 3_600)
-    assert path.stat().st_size < 1_000_000
+def test_a_long_time_in_a_few_bytes_ends_at_the_limit(tmp_path: Path) -> None:
+    path = silence(tmp_path / "long.flac", 1_200)
+    assert path.stat().st_size < 300_000
     for read in (probe, decode):
         with pytest.raises(AudioError, match=r"long\.flac is longer than 600 s"):
             read(path)
-        with pytest.raises(AudioError, match=r"is longer than 5\.5 s"):
-            read(path, longest_seconds=5.5)
+    with pytest.raises(AudioError, match=r"is longer than 5\.5 s"):
+        decode(path, longest_seconds=5.5)
 
 
 def replaced(content: bytes, path: list[bytes], new: bytes) -> bytes:
@@ -224,17 +246,25 @@ def test_a_file_that_asks_for_gigabytes_gets_half_of_one(tmp_path: Path) -> None
     assert usage.ru_maxrss < 800_000
 
 
-def test_a_video_and_two_sounds_in_one_file_are_refused(tmp_path: Path) -> None:
-    for kind, name in (("mpeg4", "video.mp4"), ("aac", "two.m4a")):
-        with av.open(str(tmp_path / name), "w") as container:
-            for codec in ("aac", kind):
-                container.add_stream(codec, rate=25 if codec == "mpeg4" else 48_000)
-            container.start_encoding()
-            frame = av.AudioFrame(format="fltp", layout="stereo", samples=1_024)
-            frame.sample_rate = 48_000
-            container.mux(container.streams[0].encode(frame))
-        with pytest.raises(AudioError, match=f"{name} (must hold one stream|cannot be read)"):
-            decode(tmp_path / name)
+@pytest.mark.parametrize("second", ["mpeg4", "aac"])
+def test_a_video_and_two_sounds_in_one_file_are_refused(tmp_path: Path, second: str) -> None:
+    with av.open(str(tmp_path / "two.mp4"), "w") as container:
+        sound = container.add_stream("aac", rate=48_000)
+        other = container.add_stream(second, rate=25 if second == "mpeg4" else 48_000)
+        if isinstance(other, av.VideoStream):
+            other.width, other.height = 16, 16
+        for stream in (sound, other):
+            if isinstance(stream, av.VideoStream):
+                frame = av.VideoFrame(16, 16, "yuv420p")
+            else:
+                frame = av.AudioFrame.from_ndarray(chirp(48_000), format="fltp", layout="stereo")
+                frame.sample_rate = 48_000
+            frame.pts = 0
+            for packet in (*stream.encode(frame), *stream.encode(None)):
+                container.mux(packet)
+    for read in (probe, decode):
+        with pytest.raises(AudioError, match=r"two\.mp4 must hold one stream of sound and nothing else"):
+            read(tmp_path / "two.mp4")
 
 
 def test_only_files_are_opened(tmp_path: Path) -> None:
@@ -261,7 +291,7 @@ def sound_bytes(name: str) -> bytes:
         return written(Path(folder) / name, chirp(KINDS[name][3], 0.3)).read_bytes()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     name=st.sampled_from(list(KINDS)),
     breaks=st.lists(st.tuples(st.floats(0, 1), st.binary(min_size=1, max_size=8)), min_size=1, max_size=6),
