@@ -150,6 +150,13 @@ def test_any_other_word_is_refused_where_upstream_takes_it_for_false() -> None:
     assert problems(useRandomSeed="maybe") == ['use_random_seed: must be true or false, got "maybe"']
 
 
+def test_a_file_format_under_the_name_of_the_polish_is_told_where_it_belongs() -> None:
+    assert problems(format="mp3") == [
+        'use_format: must be true or false (the file format is `audio_format`), got "mp3"'
+    ]
+    assert read_leniently({"format": "mp3"})[0]["use_format"] is False
+
+
 @pytest.mark.parametrize(
     ("given", "key"),
     [

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from acestep_serverless.contract.acestep import SERVICE, VERSION, refusal
 from acestep_serverless.engines.base import Engine
 from acestep_serverless.errors import AcestepServerlessError, InputError, TooLarge, Unavailable
 
+LOOKERS = 4
+"""How many requests with sound files are looked into at the same time; what they bring may take a minute each."""
 FAILED = "the server could not answer this request; its log says why"
 STATUS_CODES: Mapping[type[AcestepServerlessError], int] = {InputError: 400, TooLarge: 429, Unavailable: 503}
 
@@ -58,13 +61,12 @@ def create_app(
         queue_maximum=queue_maximum,
         keeping=keeping or Keeping(),
     )
-    desk = Desk(clock)
+    desk, lookers = Desk(clock), ThreadPoolExecutor(LOOKERS, thread_name_prefix="acestep-sounds")
     app = FastAPI(
         title=SERVICE,
         version=VERSION,
-        docs_url=None,
-        redoc_url=None,
-        lifespan=_lifespan(tasks, desk),
+        openapi_url=None,  # routes_models.py has a route for it, which asks for the key
+        lifespan=_lifespan(tasks, desk, lookers),
         telemetry=NO_TELEMETRY,
     )
     app.state.tasks = tasks
@@ -79,6 +81,7 @@ def create_app(
         largest_upload=largest_upload,
         adapters=adapters,
         desk=desk,
+        lookers=lookers,
         started=clock.now_ms() // 1000,
     )
     app.include_router(all_routes(server))
@@ -89,7 +92,9 @@ def create_app(
     return app
 
 
-def _lifespan(tasks: Scheduler, desk: Desk) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _lifespan(
+    tasks: Scheduler, desk: Desk, lookers: ThreadPoolExecutor
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         tasks.start()
@@ -97,6 +102,7 @@ def _lifespan(tasks: Scheduler, desk: Desk) -> Callable[[FastAPI], AbstractAsync
             yield
         finally:
             desk.close()
+            lookers.shutdown(wait=False, cancel_futures=True)
             await asyncio.to_thread(tasks.stop)
 
     return lifespan

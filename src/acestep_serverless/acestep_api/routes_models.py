@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
 
 from acestep_serverless.acestep_api.openapi import REFUSALS, body
 from acestep_serverless.acestep_api.orders import MODEL_PREFIX
@@ -33,6 +34,11 @@ def model_routes(server: Server) -> APIRouter:
     async def health() -> Answer:
         """The one route that needs no key."""
         return server.answer(_health(engine))
+
+    @router.get("/openapi.json", include_in_schema=False)
+    async def openapi(request: Request) -> JSONResponse:
+        server.check_header(request)
+        return JSONResponse(request.app.openapi())
 
     @router.get("/v1/models", summary="List the models, in OpenRouter's shape and without an envelope")
     async def models(request: Request) -> Answer:

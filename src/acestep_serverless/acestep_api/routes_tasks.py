@@ -76,7 +76,8 @@ async def queue_task(server: Server, request: Request, fields: Mapping[str, Any]
         with sounds.handed_over():
             return server.tasks.submit(order)
 
-    return await asyncio.to_thread(queued)
+    # Files are looked into by threads of their own: however slow some are, requests without files go on.
+    return await asyncio.get_running_loop().run_in_executor(server.lookers if sounds.uploads else None, queued)
 
 
 def entry_of(server: Server, task_id: str) -> Mapping[str, object]:

@@ -1,6 +1,7 @@
 """What does every route need? The engine, its tasks, the key, the clock, and the shapes that answers travel in."""
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ Answer = dict[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """One ACE-Step server. `started` is its start in seconds since 1970; `adapters` is the folder adapters lie in."""
+    """One ACE-Step server. `started` is its start in seconds since 1970; `adapters` is the folder adapters lie in;
+    `lookers` are the threads for requests that bring sound files."""
 
     engine: Engine
     tasks: Scheduler
@@ -33,6 +35,7 @@ class Server:
     largest_upload: int
     adapters: Path | None
     desk: Desk
+    lookers: Executor
     started: int
 
     def answer(self, data: object) -> Answer:

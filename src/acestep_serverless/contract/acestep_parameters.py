@@ -107,7 +107,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     _row("thinking", read.switch, False),
     _row("sample_mode", read.switch, False, "sampleMode"),
     _row("sample_query", read.text, "", "sampleQuery description desc"),
-    _row("use_format", read.switch, False, "useFormat format"),
+    _row("use_format", read.polish, False, "useFormat format"),
     _row("use_cot_caption", read.switch, True, "cot_caption cot-caption"),
     _row("use_cot_language", read.switch, True, "cot_language cot-language"),
     _row("is_format_caption", read.switch, False, "isFormatCaption"),

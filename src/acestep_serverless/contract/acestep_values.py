@@ -53,6 +53,14 @@ def switch(value: Any) -> bool:
     raise Misread("must be true or false", instead=False)
 
 
+def polish(value: Any) -> bool:
+    """As `switch`; the parameter is also called `format`, where callers look for that of the file."""
+    try:
+        return switch(value)
+    except Misread:
+        raise Misread("must be true or false (the file format is `audio_format`)", instead=False) from None
+
+
 def number(least: float, most: float, *, also: tuple[float, ...] = (), meaning: object = None) -> Reader:
     """Make a reader of numbers from `least` to `most`; a number in `also` is read as `meaning`."""
 
