@@ -1,12 +1,13 @@
-"""Is the next job there before the last one ends, and does each count its own time? With the real engine and a bucket."""
+"""Is the next job there before the last one ends, and does each count its own time? The real engine, a real bucket."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-from bucket_server import ACCESS_ID, ACCESS_SECRET, Storage, storage
 from house import House, wait_until
+
+from bucket_server import ACCESS_ID, ACCESS_SECRET, Storage, storage
 
 
 @pytest.fixture(scope="module")
