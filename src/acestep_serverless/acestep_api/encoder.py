@@ -35,7 +35,7 @@ def store_song(task: Task, song: Song, folder: AudioFolder, engine: Engine, *, s
         caption=song.caption,
         lyrics=song.lyrics,
         metas=song.metas,
-        model=task.order.request.model or engine.model,
+        model=task.order.request.model or engine.models[0],
         language_model=engine.language_model,
         warnings=tuple(dict.fromkeys((*task.order.warnings, *song.warnings))),
     )
