@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from batch_engine import SOON, StepEngine, ended, new_scheduler, order
 
-from acestep_serverless.acestep_api import Scheduler
+from acestep_serverless.acestep_api import Keeping, Scheduler
 from acestep_serverless.acestep_api.task import State, Task
 from acestep_serverless.audio.clip import Clip
 from acestep_serverless.audio.codec import encode
 from acestep_serverless.audio.decode import decode
+from acestep_serverless.clock import SYSTEM_CLOCK, Clock
 from acestep_serverless.errors import TooLarge
 
 Start = Callable[..., Scheduler]
@@ -141,6 +142,22 @@ def test_an_engine_that_ends_too_early_fails_the_task_and_leaves_no_file(start: 
     [task] = ended(scheduler, scheduler.submit(order("short", 1, 2)).task_id)
     assert (task.state, task.error) == (State.FAILED, "the engine ended before the last song")
     assert not list((tmp_path / "songs").iterdir())
+
+
+def test_a_task_that_runs_for_too_long_fails_and_its_engine_is_told(start: Start) -> None:
+    seconds = [0.0]
+    engine = held()
+    clock = Clock(now_ms=SYSTEM_CLOCK.now_ms, monotonic=lambda: seconds[0])
+    scheduler = start(engine, clock=clock, keeping=Keeping(run_seconds=60))
+    slow = occupy(scheduler, engine)
+    after = scheduler.submit(order("after")).task_id
+    seconds[0] = 60.5
+    [failed] = ended(scheduler, slow)
+    engine.let_go()
+    [made] = ended(scheduler, after)
+    assert (failed.state, failed.error) == (State.FAILED, "the task was not finished within 60 s and has been ended")
+    assert made.state is State.SUCCEEDED
+    assert engine.passes[0] == []
 
 
 def test_callers_take_turns_and_each_ones_tasks_keep_their_order(start: Start) -> None:

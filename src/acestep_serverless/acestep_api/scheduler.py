@@ -9,7 +9,7 @@ task in the batch, each no longer than the engine's longest song (600 s of stere
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from queue import Queue
+from queue import Empty, Queue
 from threading import Lock, Thread
 from typing import NamedTuple
 
@@ -34,6 +34,8 @@ JOIN_SECONDS = 10.0
 """An engine gives up within 0.1 s or a step, an encoder within one second of audio; beyond this nobody waits."""
 TIDY_SECONDS = 60.0
 """How often an idle server looks for tasks whose time is over; a busy one does with each batch and each new task."""
+WATCH_SECONDS = 1.0
+"""How often a silent engine is looked at for tasks that run for too long."""
 MOST_STARTS = 3
 """A task during which the process died so often is given up: it is probably what kills it."""
 
@@ -44,11 +46,13 @@ log = structlog.get_logger(__name__)
 class Keeping:
     """How long finished tasks and their files live, how many there may be, and where tasks outlive the process.
 
-    `records` is a folder for this one purpose; None: tasks end with the process. One process at a time may use it.
+    `run_seconds` is how long a task may run: beyond it the task fails. `records` is a folder for this one purpose, for
+    one process at a time; None: tasks end with the process.
     """
 
     seconds: float = 86_400.0
     tasks: int = 1_000
+    run_seconds: float = 3_600.0
     records: Path | None = None
 
 
@@ -206,7 +210,7 @@ class Scheduler:
         made.put(None)
 
     def _encode_songs(self, made: "Queue[Outcome | None]") -> None:
-        while (outcome := made.get()) is not None:
+        while (outcome := self._next(made)) is not None:
             if outcome.task.stop.is_set():
                 continue  # it has its end already, or is queued again
             try:
@@ -216,6 +220,15 @@ class Scheduler:
                     self._store(outcome.task, outcome.song)
             except Exception as error:  # a full disk, a codec's refusal: the task's end, not the thread's
                 self._fail(outcome.task, error)
+
+    def _next(self, made: "Queue[Outcome | None]") -> Outcome | None:
+        """Wait for the engine's next word, and meanwhile end the tasks that it has not finished in time."""
+        while True:
+            self.table.fail_overdue(self._keeping.run_seconds)
+            try:
+                return made.get(timeout=WATCH_SECONDS)
+            except Empty:
+                continue
 
     def _store(self, task: Task, song: Song) -> None:
         stored = store_song(task, song, self.folder, self._engine, safe=self._records is not None)

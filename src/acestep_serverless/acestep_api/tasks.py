@@ -141,6 +141,14 @@ class TaskTable:
         with self._changed:
             return self._clock.monotonic() - min(self._begun.values()) if self._begun else 0.0
 
+    def fail_overdue(self, seconds: float) -> None:
+        """Fail every task that has been running for longer than `seconds`; its engine and encoder are told to stop."""
+        with self._changed:
+            latest = self._clock.monotonic() - seconds
+            overdue = [task_id for task_id, since in self._begun.items() if since < latest]
+        for task_id in overdue:
+            self.fail(task_id, f"the task was not finished within {seconds:g} s and has been ended")
+
     def kept_files(self) -> frozenset[str]:
         """Name the files that tasks still need: songs of those that succeeded, uploads of those that are not final."""
         with self._changed:

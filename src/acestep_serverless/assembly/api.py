@@ -18,8 +18,9 @@ IN_PROCESS = "http://acestep.in-process"
 """Base URL of requests that never leave the process; the name resolves nowhere."""
 
 
-BRIEF = Keeping(seconds=600.0)
-"""How long a worker's own server keeps a song: the handler fetches each as soon as it is finished."""
+BRIEF = Keeping(seconds=600.0, run_seconds=604_800.0)
+"""How a worker's own server keeps songs: the handler fetches each as soon as it is finished, and ends a task itself when
+its job's time is over (a week is the longest `executionTimeout`)."""
 
 
 def build_api(
