@@ -1,0 +1,48 @@
+"""What do the planner's tests share? A tiny planner for a seed of its weights, and wishes in one line."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+
+import pytest
+import torch
+from tiny import TinyPlanner, tiny_planner
+
+from acestep_serverless.engines.acestep.drafting import Lengths
+from acestep_serverless.engines.acestep.planner import Planner
+from acestep_serverless.engines.acestep.wishes import Wish
+from acestep_serverless.engines.base import Planning
+from acestep_serverless.engines.extras import SongText
+
+SHORT = Lengths(thought=24, lyrics=24)
+VERSE = "[Verse]\nThe river runs below the hill\n"
+GIVEN = SongText("a calm piano song", VERSE, 97, 3.0, "F♯ minor", "6", "no")
+BARE = SongText("bright guitars", VERSE, duration=2.0)
+PLAIN = Planning(thinking=True, use_cot_caption=False, use_cot_language=False)
+
+
+@cache
+def tiny_parts(seed: int = 0) -> TinyPlanner:
+    return tiny_planner(seed=seed)
+
+
+def planner(seed: int = 0, *, new_seed: int = 5) -> Planner:
+    return Planner(tiny_parts(seed), lengths=SHORT, new_seed=lambda: new_seed)
+
+
+def wish(text: SongText = BARE, seed: int = 1, **planning: object) -> Wish:
+    return Wish(text, replace(Planning(thinking=True), **planning), seed)  # type: ignore[arg-type] # names of fields
+
+
+def wanted() -> bool:
+    """Nobody cancels."""
+    return False
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Matrices this small are slower with two threads, a hundred times so where others use the machine too."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
