@@ -56,7 +56,7 @@ def test_workers_call_the_gateway_where_it_listens() -> None:
 
 
 def test_every_command_is_one_of_the_program() -> None:
-    known = typer.main.get_command(PROGRAM).commands  # type: ignore[attr-defined]  # a click group
+    known = typer.main.get_command(PROGRAM).commands
     for service in SERVICES.values():
         program, command = service["command"]
         assert program == "acestep-serverless"
