@@ -105,6 +105,11 @@ def test_a_text_is_words_or_a_description(
     assert read.description == description
 
 
+@pytest.mark.parametrize("repeated", ["<prompt>", "\n", " \n", "["], ids=["tags", "lines", "spaces", "brackets"])
+def test_megabytes_are_read_without_much_thought(repeated: str) -> None:
+    read_chat(said(repeated * (4_000_000 // len(repeated)) + "x"))
+
+
 async def test_a_description_is_for_the_language_model_and_without_one_the_caption(tmp_path: Path) -> None:
     _, able = await chat(tmp_path / "a", said("a song about rain"))
     _, small = await chat(tmp_path / "b", said("a song about rain", model="sine-1"), SineEngine())

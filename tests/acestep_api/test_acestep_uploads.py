@@ -1,7 +1,8 @@
 """Which sounds may a request bring or name, and what is left of a request that is refused? Nothing."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import resource
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +182,24 @@ async def test_a_file_over_its_limit_is_refused_while_it_arrives(form: bool, tmp
         "src_audio: the file is over its limit of 1,048,576 bytes",
     )
     assert sent <= (1 << 20) + (1 << 16)
+
+
+@pytest.fixture
+def small_disk() -> Iterator[None]:
+    """No file of this process grows beyond a megabyte."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("size", [(1 << 20) + 100, 3 << 20])
+@pytest.mark.usefixtures("small_disk")
+async def test_a_file_that_finds_no_room_is_asked_for_later_and_removed(size: int, tmp_path: Path) -> None:
+    async with edge(tmp_path) as server:
+        response = await send(server, {"src_audio": ("a.wav", b"x" * size)})
+        assert files_in(tmp_path) == []
+    assert (response.status_code, response.json()["error"]) == (503, "the file could not be stored; try again later")
 
 
 async def test_a_file_of_several_megabytes_is_taken(tmp_path: Path) -> None:

@@ -172,6 +172,27 @@ def test_keys_are_written_as_the_language_model_does(given: str, key: str) -> No
     assert read(key_scale=given) == {"key_scale": key}
 
 
+MILLIONS = 4_000_000
+
+
+@pytest.mark.parametrize(
+    ("field", "given"),
+    [
+        ("key_scale", "A" + " " * MILLIONS + "x"),
+        ("seed", "1," * MILLIONS),
+        ("seed", [1] * MILLIONS),
+        ("track_classes", "drums," * MILLIONS),
+        ("timesteps", "0.5," * MILLIONS),
+        ("track_name", " " * MILLIONS + "x"),
+        ("bpm", "1" * MILLIONS),
+        ("vocal_language", "e" * MILLIONS),
+    ],
+    ids=lambda value: value if isinstance(value, str) and len(value) < 99 else "",
+)
+def test_megabytes_are_refused_without_much_thought(field: str, given: object) -> None:
+    assert problems(**{field: given})[0].startswith(f"{field}: must ")
+
+
 @pytest.mark.parametrize(("given", "signature"), [(3, "3"), ("6/8", "6"), ("4/4", "4"), (2.0, "2")])
 def test_time_signatures_are_written_as_the_language_model_does(given: object, signature: str) -> None:
     assert read(time_signature=given) == {"time_signature": signature}

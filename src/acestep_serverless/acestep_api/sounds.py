@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -90,15 +90,14 @@ class Sounds:
             allowed = f"{upload.form_field}: the file is over its limit of {self.largest:,} bytes"
             raise HTTPException(413, allowed)
         assert self._open is not None
-        try:
+        with _stored():
             self._open.write(piece)
-        except OSError as error:
-            raise Unavailable(f"{upload.form_field}: the file could not be stored; try again later") from error
 
     def end(self) -> None:
-        """Close the file that is open; an empty one without a name is a form's unused file field."""
+        """Close the file that is open; an empty one without a name is a form's unused field. Raises Unavailable."""
         if self._open is not None:
-            self._open.close()
+            with _stored():
+                self._open.close()
             self._open = None
         for parameter, upload in list(self.uploads.items()):
             if upload.size == 0 and not upload.client_name:
@@ -131,7 +130,8 @@ class Sounds:
         with self._lock:
             self._over = True
             if self._open is not None:
-                self._open.close()
+                with suppress(OSError):  # what was not written yet finds no room
+                    self._open.close()
             for upload in self.uploads.values():
                 self.folder.remove(upload.path.name)
             self.uploads = {}
@@ -166,6 +166,15 @@ class Sounds:
             reason = self.folder.scrubbed(str(error).replace(upload.path.name, "the file"))
             allowed = f"must be a sound file of at most {longest_seconds:g} s ({reason})"
             raise _refused(upload.form_field, shown(upload.client_name), allowed) from error
+
+
+@contextmanager
+def _stored() -> Iterator[None]:
+    """Raise Unavailable for a disk that takes no more."""
+    try:
+        yield
+    except OSError as error:
+        raise Unavailable("the file could not be stored; try again later") from error
 
 
 def _share(song: Path, path: Path) -> None:

@@ -17,10 +17,9 @@ MOST_SOUNDS = 2
 SHORT_LINE = 80
 LINES_OF_LYRICS = 4
 
-_TAG = re.compile(r"<(prompt|lyrics)>(.*?)</\1>", re.DOTALL | re.IGNORECASE)
-_SECTION = re.compile(
-    r"^\s*\[(intro|verse|chorus|bridge|outro|hook|pre-chorus|refrain|inst)", re.IGNORECASE | re.MULTILINE
-)
+# Each looks at a character once or twice: a text may have millions of them.
+_TAGS = {name: (re.compile(f"<{name}>", re.I), re.compile(f"</{name}>", re.I)) for name in ("prompt", "lyrics")}
+_SECTION = re.compile(r"(?im)^[ \t]*\[(intro|verse|chorus|bridge|outro|hook|pre-chorus|refrain|inst)")
 _CONFIG = {
     "duration": "audio_duration",
     "format": "audio_format",
@@ -107,7 +106,7 @@ def _base64_text(data: Any) -> str:
 
 def _words(text: str, *, has_lyrics: bool) -> tuple[dict[str, str], str]:
     """Caption and lyrics as far as the text says which is which, and what is left as a description."""
-    tagged = {name.lower(): inner.strip() for name, inner in _TAG.findall(text)}
+    tagged = _tagged(text)
     if tagged:
         return tagged, ""
     text = text.strip()
@@ -116,6 +115,17 @@ def _words(text: str, *, has_lyrics: bool) -> tuple[dict[str, str], str]:
     lines = [line for line in text.splitlines() if line.strip()]
     short = len(lines) >= LINES_OF_LYRICS and all(len(line) <= SHORT_LINE for line in lines)
     return ({"lyrics": text}, "") if short or _SECTION.search(text) else ({}, text)
+
+
+def _tagged(text: str) -> dict[str, str]:
+    """What stands between the first tag of each name and its end."""
+    found = {}
+    for name, (opening, closing) in _TAGS.items():
+        start = opening.search(text)
+        end = closing.search(text, start.end()) if start else None
+        if start and end:
+            found[name] = text[start.end() : end.start()].strip()
+    return found
 
 
 def content_of(item: Mapping[str, Any]) -> str:

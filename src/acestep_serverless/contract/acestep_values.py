@@ -27,6 +27,8 @@ _TRACKS = "woodwinds brass fx synth strings percussion keyboard guitar bass drum
 TRACKS = tuple(_TRACKS.split())
 """The tracks that the model knows by name."""
 MOST_TIMESTEPS = 200
+MOST_WORDS = 100
+"""Entries of a list, and of a text with commas, that are looked at."""
 _DIGITS_READ = 40
 
 
@@ -120,8 +122,8 @@ def track(value: Any) -> str:
 
 def tracks(value: Any) -> tuple[str, ...]:
     """Read a list of tracks, or one text with commas or bars between them, as a tuple without repetitions."""
-    given = value.replace("|", ",").split(",") if isinstance(value, str) else value
-    if not isinstance(given, list):
+    given = value.replace("|", ",").split(",", MOST_WORDS) if isinstance(value, str) else value
+    if not isinstance(given, list) or len(given) > MOST_WORDS:
         raise Misread(f"must be a list of {', '.join(TRACKS)}")
     return tuple(dict.fromkeys(track(word) for word in given))
 
@@ -139,15 +141,16 @@ def timesteps(value: Any) -> tuple[float, ...]:
 
 def seeds(value: Any) -> tuple[int | None, ...]:
     """Read one seed, a list of seeds, or "1,2,3"; -1 and an empty place ask for a random one (None)."""
-    given = value.split(",") if isinstance(value, str) else value if isinstance(value, list) else [value]
+    given = value.split(",", MOST_WORDS) if isinstance(value, str) else value if isinstance(value, list) else [value]
+    if len(given) > MOST_WORDS:
+        raise Misread(f"must hold at most {MOST_WORDS} seeds")
     return tuple(_seed(seed) for seed in given)
 
 
 def key_scale(value: Any) -> str:
     """Read "C# minor", "Am", "bb Major" ... as `<A-G><""|#|b> <major|minor>` (the language model's spelling)."""
-    match = _KEY.fullmatch(value.strip()) if isinstance(value, str) else None
-    if match is None and isinstance(value, str):
-        match = _KEY.fullmatch(value.strip()[:1] + value.strip()[1:].lower())
+    given = value.strip() if isinstance(value, str) and len(value) <= _DIGITS_READ else ""
+    match = _KEY.fullmatch(given) or _KEY.fullmatch(given[:1] + given[1:].lower())
     if match is None:
         raise Misread('must be a note and a mode such as "C major", "F# minor" or "Bb major"')
     note, accidental, mode = match.groups()
