@@ -1,41 +1,30 @@
-"""Who makes the songs, and when? Two threads: one runs the engine, the other encodes song i while song i+1 is made.
+"""What can be asked of the tasks of one server? To take an order, end a task, guess its end; to start, to stop, and to
+go on where an earlier process ended.
 
-Nothing here belongs to an event loop or to a request: a poller that goes away cancels nothing. However many tasks
-wait, there are two threads. Beside what the engine itself holds, at most three finished songs are in memory: the one
-being encoded, one that waits for it, and one in the engine's hands; and the decoded source and reference of each
-task in the batch, each no longer than the engine's longest song (600 s of stereo are 230 MB).
+Nothing here belongs to an event loop or to a request: a poller that goes away cancels nothing.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from queue import Empty, Queue
-from threading import Lock, Thread
+from threading import Lock
 from typing import NamedTuple
 
 import structlog
 
 from acestep_serverless.acestep_api.audio_folder import AudioFolder
 from acestep_serverless.acestep_api.disk import make_safe
-from acestep_serverless.acestep_api.encoder import store_song
-from acestep_serverless.acestep_api.making import Maker, Outcome
 from acestep_serverless.acestep_api.orders import Order
 from acestep_serverless.acestep_api.pace import Pace
 from acestep_serverless.acestep_api.records import TaskRecords
 from acestep_serverless.acestep_api.task import FINAL, State, Task
 from acestep_serverless.acestep_api.tasks import TaskTable
 from acestep_serverless.acestep_api.waiting import Waits
+from acestep_serverless.acestep_api.workshop import Workshop
 from acestep_serverless.clock import Clock
-from acestep_serverless.engines.base import Engine, Song
-from acestep_serverless.errors import AcestepServerlessError, EngineError, GenerationCancelled, Unavailable
+from acestep_serverless.engines.base import Engine
+from acestep_serverless.errors import Unavailable
 
-STOPPED = "the engine stopped before the song was finished"
-JOIN_SECONDS = 10.0
-"""An engine gives up within 0.1 s or a step, an encoder within one second of audio; beyond this nobody waits."""
-TIDY_SECONDS = 60.0
-"""How often an idle server looks for tasks whose time is over; a busy one does with each batch and each new task."""
-WATCH_SECONDS = 1.0
-"""How often a silent engine is looked at for tasks that run for too long."""
 MOST_STARTS = 3
 """A task during which the process died so often is given up: it is probably what kills it."""
 
@@ -82,7 +71,6 @@ class Scheduler:
         self._queue_maximum = queue_maximum
         self._keeping = keeping
         self._lock = Lock()
-        self._threads: tuple[Thread, ...] = ()
         self._running = False
         self._prepared = False
         self._pace = Pace()
@@ -97,6 +85,14 @@ class Scheduler:
             on_final=self.waits.announce,
             records=self._records,
         )
+        self._workshop = Workshop(
+            engine=engine,
+            folder=self.folder,
+            table=self.table,
+            run_seconds=keeping.run_seconds,
+            safe=self._records is not None,
+            tidy=self._tidy,
+        )
 
     def start(self) -> None:
         """Start the threads unless they run; needs no event loop, but a loaded engine.
@@ -106,12 +102,10 @@ class Scheduler:
         with self._lock:
             if self._running:
                 return
-            self._join()
-            if self._threads:
-                raise EngineError("the engine is still busy with a song that was stopped; start the process again")
+            self._workshop.require_idle()
             self._prepare()
             self.table.open()
-            self._threads = self._new_threads()
+            self._workshop.start()
             self._running = True
 
     def stop(self) -> None:
@@ -120,7 +114,7 @@ class Scheduler:
         with self._lock:
             for task in self.table.close():
                 self._remove_songs(task)
-            self._join()
+            self._workshop.join()
             self._running = False
 
     def submit(self, order: Order) -> Ticket:
@@ -187,82 +181,6 @@ class Scheduler:
         if task.starts >= MOST_STARTS:
             return f"the server ended {MOST_STARTS} times while it made this task; it is not tried again"
         return None
-
-    def _new_threads(self) -> tuple[Thread, ...]:
-        # One song may wait while another is encoded; more would only hold memory.
-        made: Queue[Outcome | None] = Queue(maxsize=1)
-        works = {"acestep-engine": self._generate_tasks, "acestep-encoder": self._encode_songs}
-        threads = tuple(Thread(target=work, args=(made,), name=name, daemon=True) for name, work in works.items())
-        for thread in threads:
-            thread.start()
-        return threads
-
-    def _join(self) -> None:
-        for thread in self._threads:
-            thread.join(JOIN_SECONDS)
-        self._threads = tuple(thread for thread in self._threads if thread.is_alive())
-
-    def _generate_tasks(self, made: "Queue[Outcome | None]") -> None:
-        maker = Maker(self._engine, self.folder, self.table.report, made.put)
-        while (batch := self.table.take(TIDY_SECONDS)) is not None:
-            self._tidy()
-            maker.make(batch)
-        made.put(None)
-
-    def _encode_songs(self, made: "Queue[Outcome | None]") -> None:
-        while (outcome := self._next(made)) is not None:
-            if outcome.task.stop.is_set():
-                continue  # it has its end already, or is queued again
-            try:
-                if outcome.song is None:
-                    self._settle(outcome)
-                else:
-                    self._store(outcome.task, outcome.song)
-            except Exception as error:  # a full disk, a codec's refusal: the task's end, not the thread's
-                self._fail(outcome.task, error)
-
-    def _next(self, made: "Queue[Outcome | None]") -> Outcome | None:
-        """Wait for the engine's next word, and meanwhile end the tasks that it has not finished in time."""
-        while True:
-            self.table.fail_overdue(self._keeping.run_seconds)
-            try:
-                return made.get(timeout=WATCH_SECONDS)
-            except Empty:
-                continue
-
-    def _store(self, task: Task, song: Song) -> None:
-        stored = store_song(task, song, self.folder, self._engine, safe=self._records is not None)
-        if not self.table.store(task.task_id, stored):
-            self.folder.remove(stored.name)
-
-    def _settle(self, outcome: Outcome) -> None:
-        """Bring a task whose songs are all encoded to its end, unless it has come to one already."""
-        if outcome.failure is not None:
-            self._fail(outcome.task, outcome.failure)
-        else:
-            self.table.succeed(outcome.task.task_id, outcome.analysis)
-
-    def _fail(self, task: Task, error: Exception) -> None:
-        if isinstance(error, GenerationCancelled):
-            self.table.fail(task.task_id, STOPPED)  # nothing, if it was cancelled
-            return
-        meant = isinstance(error, AcestepServerlessError)
-        log.error(
-            "task failed",
-            task_id=task.task_id,
-            engine=self._engine.name,
-            reason=str(error) if meant else type(error).__name__,
-            exc_info=None if meant else error,
-        )
-        self.table.fail(task.task_id, self._reason(error))
-
-    def _reason(self, error: Exception) -> str:
-        """A sentence for the user; only errors raised on purpose speak for themselves, and without the folder."""
-        if isinstance(error, AcestepServerlessError) and str(error):
-            return self.folder.scrubbed(str(error))
-        return (
-            f"the {self._engine.name} engine failed unexpectedly ({type(error).__name__}); the server's log says more"
-        )
 
     def _clear_up(self, task: Task) -> None:
         """Remove what a task needs no more that is about to be seen as final."""

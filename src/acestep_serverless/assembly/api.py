@@ -19,8 +19,8 @@ IN_PROCESS = "http://acestep.in-process"
 
 
 BRIEF = Keeping(seconds=600.0, run_seconds=604_800.0)
-"""How a worker's own server keeps songs: the handler fetches each as soon as it is finished, and ends a task itself when
-its job's time is over (a week is the longest `executionTimeout`)."""
+"""How a worker's own server keeps songs: the handler fetches each as soon as it is finished, and ends a task itself
+when its job's time is over (a week is the longest `executionTimeout`)."""
 
 
 def build_api(
