@@ -51,12 +51,14 @@ class FieldSpec:
 
 
 def _name(value: str) -> str:
-    if _NAME.fullmatch(value.strip()) is None:
+    if NAME.fullmatch(value.strip()) is None:
         raise ValueError("must be a name of letters, digits, dots, dashes and underscores")
     return value.strip()
 
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
+"""What a model or an adapter may be called by a request."""
+
 _ROWS = {row.name: row for row in PARAMETERS}
 _READERS: Mapping[str, Reader] = {
     "audio_format": acestep_values.choice(*AUDIO_FORMATS),
