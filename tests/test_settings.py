@@ -50,6 +50,8 @@ def test_every_setting_can_be_set_by_its_variable(monkeypatch: pytest.MonkeyPatc
     given |= {"DATABASE_URL": "postgresql://u:p@h/d", "ARTIFACTS_DIR": "a", "RUNSYNC_RETENTION_HOURS": "0.1"}
     given |= {"ACESTEP_API_QUEUE": "9", "WORKER_JOBS": "2"}
     given |= {"LENIENT": "true", "ADAPTERS_DIR": "l", "BUCKET_PRIVATE": "true", "SOURCE_PRIVATE": "true"}
+    given |= {"MODELS_DIR": "m", "MODEL": "acestep-v15-base", "PLANNER": "none", "DEVICE": "cuda:1"}
+    given |= {"PRECISION": "float32", "OFFLOAD": "parts", "COMPILE": "off"}
     assert set(given) == {name.upper() for name in Settings.model_fields}
     for name, value in given.items():
         monkeypatch.setenv(f"{PREFIX}{name}", value)

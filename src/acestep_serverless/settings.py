@@ -35,6 +35,7 @@ from acestep_serverless.errors import SettingsError
 PREFIX = "ACESTEP_SERVERLESS_"
 CONFIG_VARIABLE = f"{PREFIX}CONFIG"
 DEFAULT_CONFIG = Path("acestep-serverless.toml")
+NAME_OF_WEIGHTS = r"^([A-Za-z0-9][A-Za-z0-9._-]{0,99})?$"
 ENDPOINT_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 WORKER_SECRETS = frozenset({"worker_key", "acestep_api_key"})
@@ -64,6 +65,8 @@ class EndpointSettings(BaseModel):
     scaler_value: int | None = Field(None, ge=1, le=3_600)
     gpus: str | None = Field(None, pattern=r"^([A-Za-z0-9._-]+(,[A-Za-z0-9._-]+)*)?$")
     engine: str | None = Field(None, pattern="^(auto|sketch|acestep)$")
+    model: str | None = Field(None, pattern=NAME_OF_WEIGHTS)
+    planner: str | None = Field(None, pattern=NAME_OF_WEIGHTS)
     acestep_api_url: BaseUrl | None = None
     worker_jobs: int | None = Field(None, ge=1, le=100)
     execution_timeout_seconds: int | None = Field(None, ge=5, le=604_800)
@@ -80,6 +83,29 @@ class Settings(BaseSettings):
     data_dir: Path = Field(Path("data"), description="folder of the database, the audio files and the worker key")
     engine: str = Field(
         "auto", pattern="^(auto|sketch|acestep)$", description="what makes the sound: auto, sketch or acestep"
+    )
+    models_dir: Path | None = Field(None, description="folder of the acestep engine's weights, looked in first")
+    model: str = Field(
+        "", pattern=NAME_OF_WEIGHTS, description="which found model the acestep engine loads; unset: acestep-v15-turbo"
+    )
+    planner: str = Field(
+        "auto", pattern=NAME_OF_WEIGHTS, description="its language model: a found one's name, auto (what fits) or none"
+    )
+    device: str = Field(
+        "auto", pattern=r"^(auto|cpu|cuda(:\d{1,2})?)$", description="where it computes: auto, cpu, cuda or cuda:N"
+    )
+    precision: str = Field(
+        "auto",
+        pattern="^(auto|bfloat16|float16|float32)$",
+        description="in which numbers: auto, bfloat16, float16 or float32",
+    )
+    offload: str = Field(
+        "auto",
+        pattern="^(auto|none|parts)$",
+        description="auto, none (all of it stays on the GPU) or parts (each comes there to work)",
+    )
+    compile: str = Field(
+        "auto", pattern="^(auto|on|off)$", description="compile the model at its start: auto, on or off"
     )
     workers: int = Field(1, ge=0, le=64, description="worker processes to keep alive on this machine, at least")
     max_workers: int | None = Field(
@@ -139,7 +165,10 @@ class Settings(BaseSettings):
     lenient: bool = Field(
         False, description="acestep-api: read requests as upstream does, replacing what is not allowed, with warnings"
     )
-    adapters_dir: Path | None = Field(None, description="acestep-api: the folder that /v1/lora/load finds adapters in")
+    adapters_dir: Path | None = Field(
+        None,
+        description="folder of adapters (LoRA): a worker loads them all for jobs that name one, acestep-api those that are asked for",
+    )
     execution_timeout_seconds: int = Field(
         2_100, ge=5, le=604_800, description="default executionTimeout of jobs: the guide's 1,800 s and delivery"
     )

@@ -200,7 +200,7 @@ def test_a_shard_elsewhere_is_refused(tmp_path: Path) -> None:
     TURBO_MODEL.save_checkpoints(tmp_path, shards=2)
     index = tmp_path / TURBO / "model.safetensors.index.json"
     index.write_text(json.dumps({"weight_map": {"a": "../elsewhere.safetensors"}}))
-    with pytest.raises(EngineUnavailable, match="must name .safetensors files beside it"):
+    with pytest.raises(EngineUnavailable, match=r"must name \.safetensors files beside it"):
         load(tmp_path)
 
 

@@ -17,9 +17,10 @@ from pathlib import Path
 from types import FrameType
 
 from acestep_serverless.assembly.child import words_for_child
+from acestep_serverless.assembly.engine import engine_options
 from acestep_serverless.client.gateway import GatewayClient
 from acestep_serverless.clock import SYSTEM_CLOCK
-from acestep_serverless.engines import load_engine
+from acestep_serverless.engines import choose_engine
 from acestep_serverless.errors import PeerUnreachable
 from acestep_serverless.fleet.ending import end_fleets
 from acestep_serverless.fleet.fleet import Fleet
@@ -44,7 +45,7 @@ def most_workers(settings: Settings) -> int:
 def require_engine(settings: Settings) -> None:
     """Raise EngineUnavailable for an engine that is not here: its workers would die again and again."""
     if most_workers(settings) and not settings.acestep_api_url and settings.engine not in ALWAYS_HERE:
-        load_engine(settings.engine)
+        choose_engine(settings.engine, engine_options(settings))
 
 
 class Crew:

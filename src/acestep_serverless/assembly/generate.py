@@ -6,11 +6,12 @@ import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from acestep_serverless.assembly.adapters import stock
 from acestep_serverless.assembly.api import build_api, client_in_process
+from acestep_serverless.assembly.engine import build_engine
 from acestep_serverless.clock import SYSTEM_CLOCK
 from acestep_serverless.contract.music import parse_music_input
 from acestep_serverless.contract.music_output import error_output
-from acestep_serverless.engines import load_engine
 from acestep_serverless.errors import InputError
 from acestep_serverless.outbound.fetching import Fetcher
 from acestep_serverless.settings import Settings
@@ -28,8 +29,9 @@ def generate_song(settings: Settings, wish: Mapping[str, object], folder: Path, 
         parse_music_input(dict(wish))
     except InputError as error:
         return error_output(str(error))  # Said before an engine is loaded, which takes seconds.
-    engine = load_engine(settings.engine)
+    engine = build_engine(settings)
     engine.load(lambda fraction, stage: report({"progress": 0.0, "stage": stage}))
+    stock(engine, settings.adapters_dir)
     job = {"id": f"generate-{uuid.uuid4()}", "input": {"poll_interval": 1, **wish}}
 
     async def make(songs: Path) -> dict[str, object]:

@@ -6,8 +6,8 @@ from fastapi import FastAPI
 
 from acestep_serverless.acestep_api import Keeping
 from acestep_serverless.assembly.api import build_api
+from acestep_serverless.assembly.engine import build_engine
 from acestep_serverless.assembly.serve import base_url, bind, claim
-from acestep_serverless.engines import load_engine
 from acestep_serverless.errors import SettingsError
 from acestep_serverless.logs import configure_logs
 from acestep_serverless.settings import LOOPBACK_HOSTS, PREFIX, Settings
@@ -39,7 +39,7 @@ def serve_api(settings: Settings, host: str, port: int) -> None:
 
 
 def _app(settings: Settings, key: str) -> FastAPI:
-    engine = load_engine(settings.engine)
+    engine = build_engine(settings)
     engine.load(lambda fraction, stage: LOG.info("engine loads", engine=engine.name, stage=stage))
     folder = settings.data_dir / COMMAND
     return build_api(

@@ -19,12 +19,13 @@ from types import ModuleType
 
 import structlog
 
+from acestep_serverless.assembly.adapters import stock
 from acestep_serverless.assembly.api import build_api, client_at, client_in_process
 from acestep_serverless.assembly.child import read_words, when_parent_ends
+from acestep_serverless.assembly.engine import build_engine
 from acestep_serverless.client.acestep import AceStepClient
 from acestep_serverless.client.gateway import GatewayClient
 from acestep_serverless.clock import SYSTEM_CLOCK
-from acestep_serverless.engines import load_engine
 from acestep_serverless.errors import AcestepServerlessError
 from acestep_serverless.logs import configure_logs
 from acestep_serverless.outbound.fetching import Fetcher
@@ -122,8 +123,9 @@ def _acestep(settings: Settings, scratch: Path) -> tuple[Callable[[], Awaitable[
             return client_at(settings)
 
         return elsewhere, 1
-    engine = load_engine(settings.engine)
+    engine = build_engine(settings)
     engine.load(lambda fraction, stage: LOG.debug("engine loads", fraction=fraction, stage=stage))
+    stock(engine, settings.adapters_dir)
     app = build_api(engine, scratch)
 
     async def here() -> AceStepClient:

@@ -145,13 +145,14 @@ def _on_gpu(machine: Machine, index: int, burden: Burden, wishes: EngineOptions)
     reasons = [f"{gpu.name}, {_gib(gpu.memory)}, {_gib(gpu.free)} free", f"{dtype}: {_dtype_reason(gpu, wishes)}"]
     usable = gpu.free * SCRAP - CUDA_RESERVE
     whole, one = weights(burden.parts, dtype), working(burden, BYTES[dtype], SECONDS)
-    resident = whole + one <= usable if wishes.offload == "auto" else wishes.offload == "none"
+    wished = planner_bytes(burden.planners[wishes.planner], dtype) if wishes.planner in burden.planners else 0
+    resident = whole + one + wished <= usable if wishes.offload == "auto" else wishes.offload == "none"
     held = whole if resident else BYTES[dtype] * max(burden.parts.values())
     if held + one > usable:
         return None
     offload = "none" if resident else "parts"
     reasons.append(f"weights {_gib(whole)}, one song of {SECONDS:g} s {_gib(one)}: " + _offload_words(resident))
-    spare = usable - held - one if resident else usable - BYTES[dtype] * PLANNER_LANES
+    spare = usable - held - one if resident else usable
     planner = _chosen(burden, wishes, spare, dtype, smallest=False, reasons=reasons)
     taken = planner_bytes(burden.planners[planner], dtype) if planner and resident else 0
     left = usable - held - one - taken
@@ -198,7 +199,7 @@ def _chosen(
         return wishes.planner
     fitting = {name: one for name, one in burden.planners.items() if planner_bytes(one, dtype) <= spare}
     if not fitting:
-        reasons.append(f"no planner: {_gib(max(0.0, spare))} are left, which none of {', '.join(burden.planners)} fits")
+        reasons.append(f"no planner: {_gib(max(0.0, spare))} are left, too little for {', '.join(burden.planners)}")
         return ""
     choose = min if smallest else max
     name = choose(fitting, key=lambda name: fitting[name].parameters)

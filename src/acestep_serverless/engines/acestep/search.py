@@ -25,6 +25,7 @@ MOST_FOLDERS = 500
 """How many entries of one folder are looked at: a mistaken setting must not list a whole disk."""
 RUNPOD_CACHE = Path("huggingface-cache/hub")
 VOLUME_FOLDERS = ("checkpoints", "models", "")
+NO_PLACE = "no folder: models_dir is unset, and there is no Hugging Face cache and no Runpod volume"
 INTERESTING = ("ace-step", "acestep", "qwen3-embedding")
 """What the name of a cached repository has, in small letters, when it is looked into."""
 
@@ -88,7 +89,7 @@ class Found:
     def _absent(self, wanted: str, known: Iterable[str]) -> str:
         here = f"; found: {', '.join(known)}" if known else ""
         flaws = "".join(f"; {flaw}" for flaw in self.flawed)
-        looked = ", ".join(f"{place.folder} ({place.words})" for place in self.looked) or "nowhere"
+        looked = ", ".join(f"{place.folder} ({place.words})" for place in self.looked) or NO_PLACE
         mend = f"acestep-serverless models download {wanted}"
         return f"no weights of {wanted}{here}{flaws}; looked in {looked}; run: {mend}"
 

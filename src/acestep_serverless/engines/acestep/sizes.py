@@ -4,11 +4,14 @@ The formulas follow the modules of diffusers' ACE-Step classes and transformers'
 themselves at full size. Known at the time of writing: the turbo transformer has 1.58 billion, XL 4.2 billion.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import prod
 from typing import Any
 
 from acestep_serverless.engines.acestep.shapes import Shape
+
+Count = Callable[[Mapping[str, Any]], int]
+"""One of the functions below: from a config's fields to parameters."""
 
 TIMESTEP_CHANNELS = 256
 BRANCHES, FOLDS = 6, 2

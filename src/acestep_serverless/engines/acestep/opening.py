@@ -1,0 +1,95 @@
+"""How do found weights become the engine? Everything on disk is offered, the chosen model and planner are loaded."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from acestep_serverless.engines.acestep.choosing import Chosen, choose
+from acestep_serverless.engines.acestep.engine import AceStepEngine, Offer, PlannerLike, Weights
+from acestep_serverless.engines.acestep.loading import Components, PlannerParts, load_components, load_planner
+from acestep_serverless.engines.acestep.machine import this_machine
+from acestep_serverless.engines.acestep.making import free_memory
+from acestep_serverless.engines.acestep.placement import Machine
+from acestep_serverless.engines.acestep.planner import Planner
+from acestep_serverless.engines.acestep.search import Found, find
+from acestep_serverless.engines.acestep.wishes import Plan, Wish
+from acestep_serverless.engines.base import Analysis, Cancelled, Planning, Progress
+from acestep_serverless.engines.extras import SongText
+from acestep_serverless.engines.options import EngineOptions
+
+
+def open_engine(options: EngineOptions) -> AceStepEngine:
+    """Search, look at this machine, and give the engine, not yet loaded. Raises EngineUnavailable."""
+    return engine_of(find(options), this_machine(), options)
+
+
+def engine_of(found: Found, machine: Machine, options: EngineOptions) -> AceStepEngine:
+    """Give the engine over what was found: the chosen model first, the others on request."""
+    chosen = choose(found, machine, options)
+    names = [chosen.model.name, *(model.name for model in found.models if model.name != chosen.model.name)]
+    offers = tuple(Offer(name, found.model(name).shape.guided) for name in names)
+
+    def open_model(name: str, progress: Progress) -> Components:
+        model = found.model(name)
+        if model.name == chosen.model.name:
+            return load_components(model, chosen.placement, progress)
+        # Another shape needs another placement; the planner that is loaded already stays where it is.
+        return load_components(model, choose(Found((model,), (), (), ()), machine, options).placement, progress)
+
+    return AceStepEngine(
+        Weights(
+            models=offers,
+            open_model=open_model,
+            planner_name=chosen.planner.name if chosen.planner else "",
+            open_planner=_planner_of(chosen),
+            songs_together=chosen.placement.songs_together,
+        )
+    )
+
+
+def _planner_of(chosen: Chosen) -> Callable[[Progress], PlannerLike] | None:
+    planner, placement = chosen.planner, chosen.placement
+    if planner is None:
+        return None
+
+    def open_planner(progress: Progress) -> PlannerLike:
+        parts = load_planner(planner, placement, progress)
+        ready = Planner(parts, compiled=placement.compile)
+        return VisitingPlanner(ready, parts, placement.device) if placement.offload == "parts" else ready
+
+    return open_planner
+
+
+class VisitingPlanner:
+    """A planner that is on its device only while it works, and in main memory otherwise."""
+
+    def __init__(self, planner: PlannerLike, parts: PlannerParts, device: str) -> None:
+        self._planner, self._parts, self._device = planner, parts, device
+
+    @contextmanager
+    def _there(self) -> Iterator[PlannerLike]:
+        self._parts.model.to(self._device)
+        try:
+            yield self._planner
+        finally:
+            self._parts.model.to("cpu")
+            free_memory()
+
+    def plan(self, wishes: Sequence[Wish], cancelled: Cancelled, told: Callable[[float], None]) -> list[Plan]:
+        """Plan songs (`planner.Planner.plan`)."""
+        with self._there() as planner:
+            return planner.plan(wishes, cancelled, told)
+
+    def understand(self, codes: Sequence[int], planning: Planning, seed: int, cancelled: Cancelled) -> Analysis:
+        """Describe the sound of codes (`planner.Planner.understand`)."""
+        with self._there() as planner:
+            return planner.understand(codes, planning, seed, cancelled)
+
+    def invent(self, query: str, vocal_language: str, planning: Planning, cancelled: Cancelled) -> SongText:
+        """Invent a song (`planner.Planner.invent`)."""
+        with self._there() as planner:
+            return planner.invent(query, vocal_language, planning, cancelled)
+
+    def polish(self, given: SongText, planning: Planning, cancelled: Cancelled) -> SongText:
+        """Polish a song's words (`planner.Planner.polish`)."""
+        with self._there() as planner:
+            return planner.polish(given, planning, cancelled)

@@ -1,0 +1,111 @@
+"""Does the house open the real model by itself? From weights on disk to a song, and to what `doctor` says."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.torch import load_file, save_file
+from tiny import tiny, tiny_planner
+
+from acestep_serverless.assembly.engine import build_engine
+from acestep_serverless.assembly.report import examine
+from acestep_serverless.engines.acestep.machine import cpu_flags, free_memory, this_machine
+from acestep_serverless.engines.base import GenerationRequest, Sampling
+from acestep_serverless.engines.turns import songs_of
+from acestep_serverless.errors import EngineUnavailable
+from acestep_serverless.settings import Settings
+
+
+def quiet(fraction: float, stage: str) -> None:
+    pass
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tiny().save_checkpoints(tmp_path_factory.mktemp("weights"))
+    tiny("acestep-v15-base", seed=1).save_diffusers(folder / "acestep-v15-base-diffusers")
+    tiny_planner().save(folder)
+    return folder
+
+
+def settings(folder: Path, **wishes: str) -> Settings:
+    return Settings.load(models_dir=folder, device="cpu", precision="float32", **wishes)
+
+
+def test_auto_opens_the_weights_it_finds_and_makes_songs_of_each_model(weights: Path) -> None:
+    engine = build_engine(settings(weights, planner="none"), {})
+    assert engine.name == "acestep"
+    assert engine.models == ("acestep-v15-turbo", "acestep-v15-base")
+    heard: list[float] = []
+    engine.load(lambda fraction, stage: heard.append(fraction))
+    assert heard == sorted(heard)
+    assert heard[-1] == 1.0
+    sampling = Sampling(inference_steps=2)
+    songs = {}
+    for model in engine.models:
+        request = GenerationRequest("a calm song", "", 1.0, (5,), model=model, sampling=sampling)
+        [songs[model]] = songs_of(engine, request, quiet)
+        assert songs[model].clip.seconds == pytest.approx(1.0, abs=0.05)
+        assert np.isfinite(songs[model].clip.samples).all()
+    assert not np.array_equal(songs["acestep-v15-turbo"].clip.samples, songs["acestep-v15-base"].clip.samples)
+
+
+def test_a_found_planner_is_opened_with_the_model(weights: Path) -> None:
+    engine = build_engine(settings(weights), {})
+    assert engine.language_model == "acestep-5Hz-lm-0.6B"
+    assert engine.words is None
+    engine.load(quiet)
+    assert engine.words is not None
+
+
+def test_a_missing_tensor_reaches_the_user_by_name(weights: Path, tmp_path: Path) -> None:
+    own = tmp_path / "acestep-v15-turbo"
+    own.mkdir()
+    for name in ("vae", "Qwen3-Embedding-0.6B"):
+        (tmp_path / name).symlink_to(weights / name)
+    for name in ("config.json", "silence_latent.pt"):
+        (own / name).write_bytes((weights / own.name / name).read_bytes())
+    tensors = load_file(weights / own.name / "model.safetensors")
+    save_file(
+        {name: tensor for name, tensor in tensors.items() if name != "null_condition_emb"}, own / "model.safetensors"
+    )
+    with pytest.raises(EngineUnavailable, match="condition_encoder: 1 missing: null_condition_emb"):
+        build_engine(settings(tmp_path, planner="none"), {}).load(quiet)
+
+
+def test_doctor_says_what_was_found_and_where_it_would_go(weights: Path) -> None:
+    findings = {finding.name: finding for finding in examine(settings(weights, model="acestep-v15-base"))}
+    assert findings["engine acestep"].well
+    assert findings["engine in use"].text.startswith("acestep: auto takes it: acestep-v15-base was found")
+    found = findings["weights"].text
+    assert "acestep-v15-turbo (models_dir, layout checkpoints)" in found
+    assert "acestep-v15-base (models_dir, layout diffusers)" in found
+    assert "planners: acestep-5Hz-lm-0.6B" in found
+    placement = findings["placement"].text
+    assert placement.startswith("acestep-v15-base on cpu, float32, whole, not compiled, 1 song of 240 s together")
+    assert json.dumps(placement)
+
+
+def test_a_device_that_is_not_there_is_doctor_s_finding(weights: Path) -> None:
+    wished = Settings.load(models_dir=weights, device="cuda:63", engine="acestep")
+    placement = next(finding for finding in examine(wished) if finding.name == "placement")
+    assert (placement.well, placement.needed) == (False, True)
+    assert "cuda:63 is not there" in placement.text
+
+
+def test_the_machine_is_looked_at_as_it_is(tmp_path: Path) -> None:
+    machine = this_machine()
+    assert machine.cores >= 1
+    assert machine.memory > 0 or sys.platform != "linux"
+    assert cpu_flags("processor: 0\nflags\t\t: fpu avx512_bf16\n\nprocessor: 1\nflags : x\n") == {"fpu", "avx512_bf16"}
+    assert cpu_flags("nothing of the kind") == frozenset()
+    meminfo, limit, used = (tmp_path / name for name in ("meminfo", "limit", "used"))
+    meminfo.write_text("MemTotal: 32000 kB\nMemAvailable:   16000 kB\n")
+    assert free_memory(meminfo, limit, used) == 16_000 * 1024
+    limit.write_text("10240000\n")
+    used.write_text("240000\n")
+    assert free_memory(meminfo, limit, used) == 10_000_000
+    limit.write_text("max\n")
+    assert free_memory(meminfo, limit, used) == 16_000 * 1024
