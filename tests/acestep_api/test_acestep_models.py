@@ -94,7 +94,7 @@ async def test_models_are_listed_in_openrouters_shape_and_in_upstreams(tmp_path:
     assert first["created"] > 1_700_000_000
     assert [(model["name"], model["is_default"], model["is_loaded"]) for model in inventory["models"]] == [
         ("sine-1", True, True),
-        ("sine-2", False, True),
+        ("sine-2", False, False),
     ]
     assert inventory["models"][0]["supported_task_types"] == list(TASKS)
     assert (inventory["default_model"], inventory["loaded_lm_model"]) == ("sine-1", "scribe-1")
@@ -132,7 +132,7 @@ async def test_statistics_count_what_was_done(tmp_path: Path) -> None:
         ({"model": "acestep/sine-1", "init_llm": True, "lm_model_path": "scribe-1"}, "sine-1", 1),
     ],
 )
-async def test_a_model_that_is_loaded_is_confirmed(body: dict[str, Any], model: str, slot: int, tmp_path: Path) -> None:
+async def test_a_model_that_is_here_is_confirmed(body: dict[str, Any], model: str, slot: int, tmp_path: Path) -> None:
     async with edge(tmp_path) as server:
         answer = (await server.http.post("/v1/init", json=body)).json()
     assert answer["code"] == 200
@@ -149,7 +149,7 @@ async def test_a_model_that_is_loaded_is_confirmed(body: dict[str, Any], model: 
         ({"lm_model_path": "/etc/passwd"}, "lm_model_path: must be absent"),
     ],
 )
-async def test_a_model_that_is_not_loaded_is_refused_softly(body: dict[str, Any], said: str, tmp_path: Path) -> None:
+async def test_a_model_that_is_not_here_is_refused_softly(body: dict[str, Any], said: str, tmp_path: Path) -> None:
     async with edge(tmp_path, SineEngine()) as server:
         response = await server.http.post("/v1/init", json=body)
     assert (response.status_code, response.json()["code"], response.json()["data"]) == (200, 400, None)

@@ -156,7 +156,7 @@ def _check_words(values: dict[str, Any], engine: Engine, findings: Findings) -> 
     values["audio_format"] = audio_format
     model = values["model"].strip().removeprefix(MODEL_PREFIX)
     if model and model not in (engine.name, *engine.models):
-        allowed = f"must be {' or '.join(engine.models)}, what is loaded here, or absent"
+        allowed = f"must be {' or '.join(engine.models)}, or absent"
         model = findings.mend("model", shown(model), allowed, "", f"{engine.models[0]} was used")
     values["model"] = model if model in engine.models[1:] else ""
     worn = () if engine.adapters is None else tuple(adapter.name for adapter in engine.adapters.list())

@@ -51,7 +51,7 @@ def model_routes(server: Server) -> APIRouter:
 
     @router.get("/v1/model_inventory", summary="List the models with their task types, and the language model")
     async def model_inventory(request: Request) -> Answer:
-        """Everything that is listed is loaded."""
+        """A model that is listed and not loaded is loaded when a task names it."""
         server.check_header(request)
         return server.answer(_inventory(engine))
 
@@ -63,8 +63,8 @@ def model_routes(server: Server) -> APIRouter:
 
     @router.post("/v1/init", openapi_extra=body(_INIT), summary="Ask for a model")
     async def init(request: Request) -> Answer:
-        """Models are loaded when the server starts, never over HTTP and never from the internet: this confirms one that
-        is there, and refuses any other with code 400 in the envelope."""
+        """Models come from this server's disk, never from the internet, and are loaded when a task names them: this
+        confirms one that is there, and refuses any other with code 400 in the envelope."""
         fields = await server.fields(request, optional=True)
         refused = _init_refused(fields, engine)
         if refused:
@@ -72,7 +72,7 @@ def model_routes(server: Server) -> APIRouter:
         name = _wanted(fields, engine)
         listed = _inventory(engine)
         data = {
-            "message": f"{name} is loaded",
+            "message": f"{name} is here; a task that names it gets it",
             "slot": engine.models.index(name) + 1,
             "loaded_model": name,
             "loaded_lm_model": engine.language_model or None,
@@ -96,7 +96,7 @@ def _health(engine: Engine) -> dict[str, object]:
 
 
 def _inventory(engine: Engine) -> dict[str, object]:
-    return inventory(engine.models, engine.task_types, engine.language_model)
+    return inventory(engine.models, engine.model, engine.task_types, engine.language_model)
 
 
 def _wanted(fields: Mapping[str, Any], engine: Engine) -> str:
@@ -112,9 +112,9 @@ def _init_refused(fields: Mapping[str, Any], engine: Engine) -> str | None:
     model, words = fields.get("model"), fields.get("lm_model_path")
     loaded = ", ".join(engine.models)
     if isinstance(model, str) and model.strip() and model.strip().removeprefix(MODEL_PREFIX) not in engine.models:
-        return f"model: must be one of {loaded}, got {shown(model)}; models are loaded when the server starts"
+        return f"model: must be one of {loaded}, got {shown(model)}"
     if _slot(fields.get("slot")) > len(engine.models):
-        return f"slot: must be at most {len(engine.models)}, what is loaded is {loaded}"
+        return f"slot: must be at most {len(engine.models)}, what is here is {loaded}"
     if _wants_words(fields.get("init_llm")) and not engine.language_model:
         return f"init_llm: must be false, the {engine.name} engine has no language model"
     if isinstance(words, str) and words.strip() and words.strip() != engine.language_model:

@@ -33,12 +33,17 @@ def openrouter_models(
     }
 
 
-def inventory(models: Sequence[str], task_types: frozenset[str], language_model: str) -> dict[str, object]:
-    """List models with what they do, and the language model; "" is none."""
+def inventory(models: Sequence[str], loaded: str, task_types: frozenset[str], language_model: str) -> dict[str, object]:
+    """List models with what they do, `loaded` being the one in memory, and the language model; "" is none."""
     supported = [name for name in TASKS if name in task_types]
     return {
         "models": [
-            {"name": name, "is_default": name == models[0], "is_loaded": True, "supported_task_types": supported}
+            {
+                "name": name,
+                "is_default": name == models[0],
+                "is_loaded": name == loaded,
+                "supported_task_types": supported,
+            }
             for name in models
         ],
         "default_model": models[0],
