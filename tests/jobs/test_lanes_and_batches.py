@@ -45,6 +45,21 @@ async def test_while_an_idle_worker_asks_each_gets_one_and_a_busy_one_none(offic
     assert ids_of(await office.desk.take(ENDPOINT, "w1", 2)) == ["j1", "j2"], "the other one asks no longer"
 
 
+async def test_busy_workers_with_room_for_many_take_turns(office):
+    """Else the first one to ask would hold what the other could have made meanwhile."""
+    await office.hire("w1", "w2")
+    for number in range(8):
+        await office.submit(f"j{number}")
+    held = {"w1": [], "w2": []}
+    for worker in held:
+        await office.workers.polls(worker, 25_000)
+        held[worker] += ids_of(await office.desk.take(ENDPOINT, worker, 1))
+    for _ in range(3):
+        for worker, jobs in held.items():
+            jobs += ids_of(await office.desk.take(ENDPOINT, worker, 5))
+    assert held == {"w1": ["j0", "j2", "j4", "j6"], "w2": ["j1", "j3", "j5", "j7"]}
+
+
 async def test_a_worker_that_is_drained_while_its_take_is_under_way_gets_nothing(office):
     """The take has looked already when the drain is written: the guarded statement looks again."""
     await office.hire("w1")

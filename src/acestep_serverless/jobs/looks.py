@@ -105,23 +105,25 @@ def demand(connection: sa.Connection, endpoint_id: str) -> Demand:
 @dataclass(frozen=True, slots=True)
 class Offer:
     """What there is for a worker that asks: whether it is fed at all, whether a job waits, whether it has one already,
-    and whether an idle worker of its endpoint is asking too."""
+    and whether another worker of its endpoint is asking too, an idle one or any."""
 
     is_fed: bool
     waiting: bool
     busy: bool
     others_idle: bool
+    others_ask: bool = False
 
     def share(self, asked: int) -> int:
-        """Tell how many jobs the worker gets at most: a second one only when no idle worker is asking."""
+        """Tell how many jobs the worker gets at most: a second one only when no idle worker is asking, and one at a
+        time while any other is, so that workers with room for many share what waits."""
         if not (self.is_fed and self.waiting):
             return 0
         if self.others_idle:
             return 0 if self.busy else 1
-        return asked
+        return 1 if self.others_ask else asked
 
 
-def _offer() -> sa.Select[bool, bool, bool, bool]:
+def _offer() -> sa.Select[bool, bool, bool, bool, bool]:
     endpoint: sa.BindParameter[str] = sa.bindparam("endpoint")
     worker: sa.BindParameter[str] = sa.bindparam("worker")
     now: sa.BindParameter[int] = sa.bindparam("now")
@@ -133,6 +135,7 @@ def _offer() -> sa.Select[bool, bool, bool, bool]:
         sa.exists().where(JOBS.c.endpoint_id == endpoint, IS_WAITING),
         sa.exists().where(JOBS.c.worker_id == worker, IS_HELD),
         sa.exists().where(*asking, other.c.id != worker, ~holds_one),
+        sa.exists().where(*asking, other.c.id != worker),
     )
     return sa.select(*columns).where(WORKERS.c.id == worker)
 
