@@ -65,6 +65,13 @@ async def test_a_server_that_takes_no_uploads_is_said_to_be_too_old(tmp_path: Pa
     assert "February 2026 takes none" in output["error"]
 
 
+async def test_the_server_inside_gradio_gets_no_audio_that_it_would_not_hear(tmp_path: Path) -> None:
+    upstream = Upstream("gradio", tmp_path)
+    output = await handled(upstream, {"reference_audio": AUDIO["src_audio"]}, tmp_path)
+    assert output["error"].startswith("reference_audio: must be absent: this ACE-Step server, the one inside Gradio")
+    assert upstream.released == []
+
+
 async def test_a_track_task_carries_its_whole_instruction_which_old_servers_do_not_fill_in(tmp_path: Path) -> None:
     upstream = Upstream("newer", tmp_path, loaded=[BASE, TURBO])
     given = {**AUDIO, "task_type": "lego", "track_name": "Backing Vocals", "model": BASE}

@@ -1,7 +1,7 @@
 """Will this ACE-Step server do what a request asks for? Upstream's substitutes in silence, so it is asked first.
 
-An unknown model becomes the first one there, a task that a model cannot do is done somehow, and adapters are worn for
-all tasks at once. Our own server refuses such things itself and is not asked.
+An unknown model becomes the first one there, a task that a model cannot do is done somehow, adapters are worn for all
+tasks at once, and the server inside Gradio takes no audio. Our own server refuses such things itself and is not asked.
 """
 
 from acestep_serverless.client.acestep import AceStepClient
@@ -9,6 +9,7 @@ from acestep_serverless.client.inventory import Model
 from acestep_serverless.contract.music import MusicInput
 from acestep_serverless.contract.music_shown import shown
 from acestep_serverless.errors import FieldProblem, InputError
+from acestep_serverless.worker.sources import AUDIO_FIELDS
 
 ASKED_ABOUT = frozenset({"model", "task_type", "lora"})
 """Parameters of whose effect an upstream server says nothing."""
@@ -17,9 +18,16 @@ ASKED_ABOUT = frozenset({"model", "task_type", "lora"})
 async def make_ready(request: MusicInput, acestep: AceStepClient, *, patience: float) -> None:
     """See that the server has the model, the task and the adapter of a request; a server that has loaded nothing yet
     loads the model, within `patience` seconds. Raises InputError where it has not, PeerError, PeerUnreachable."""
-    if not ASKED_ABOUT & set(request.parameters) or "engine" in await acestep.health():
+    audio = [name for name in AUDIO_FIELDS if getattr(request, name) is not None]
+    if not audio and not ASKED_ABOUT & set(request.parameters):
         return
-    if ASKED_ABOUT & set(request.parameters) != {"lora"}:
+    health = await acestep.health()
+    if "engine" in health:
+        return
+    if audio and "gradio" in str(health.get("service", "")).lower():
+        refused = "must be absent: this ACE-Step server, the one inside Gradio, takes no audio"
+        raise InputError([FieldProblem(name, "audio", refused) for name in audio])
+    if not {"model", "task_type"}.isdisjoint(request.parameters):
         await _model_ready(request, acestep, patience)
     if "lora" in request.parameters:
         await _adapter_worn(request, acestep)
