@@ -48,7 +48,7 @@ def test_every_setting_can_be_set_by_its_variable(monkeypatch: pytest.MonkeyPatc
     given |= {"MAX_WORKERS": "2", "IDLE_TIMEOUT_SECONDS": "5", "SCALER": "REQUEST_COUNT", "SCALER_VALUE": "2"}
     given |= {"GPUS": "0,1", "ENDPOINTS": '{"jazz": {"workers": 2}}', "RATE_LIMITS": '{"run": "off"}'}
     given |= {"DATABASE_URL": "postgresql://u:p@h/d", "ARTIFACTS_DIR": "a", "RUNSYNC_RETENTION_HOURS": "0.1"}
-    given |= {"ACESTEP_API_QUEUE": "9", "WORKER_JOBS": "2"}
+    given |= {"ACESTEP_API_QUEUE": "9", "ACESTEP_API_TIMEOUT_SECONDS": "60", "WORKER_JOBS": "2"}
     given |= {"LENIENT": "true", "ADAPTERS_DIR": "l", "BUCKET_PRIVATE": "true", "SOURCE_PRIVATE": "true"}
     given |= {"MODELS_DIR": "m", "MODEL": "acestep-v15-base", "PLANNER": "none", "DEVICE": "cuda:1"}
     given |= {"PRECISION": "float32", "OFFLOAD": "parts", "COMPILE": "off"}

@@ -162,6 +162,9 @@ class Settings(BaseSettings):
     acestep_api_queue: int = Field(
         200, ge=1, le=100_000, description="acestep-api: tasks that may wait; one more is refused with 429"
     )
+    acestep_api_timeout_seconds: int = Field(
+        3_600, ge=1, le=604_800, description="acestep-api: how long a task may run before it fails"
+    )
     lenient: bool = Field(
         False, description="acestep-api: read requests as upstream does, replacing what is not allowed, with warnings"
     )

@@ -46,7 +46,7 @@ def _app(settings: Settings, key: str) -> FastAPI:
         engine,
         folder / "audio",
         api_key=key or None,
-        keeping=Keeping(records=folder / "tasks"),
+        keeping=Keeping(run_seconds=settings.acestep_api_timeout_seconds, records=folder / "tasks"),
         queue_maximum=settings.acestep_api_queue,
         guarded=not key,
         lenient=settings.lenient,
