@@ -82,7 +82,8 @@ DIFFERENCES: Mapping[str, Difference] = {
 class Exchange:
     """One recorded exchange.
 
-    `shape` are dotted places in the answer that are there, or PLACE=JSON for one with that value; a `result` is read.
+    `shape` are dotted places in the answer that are there, or PLACE=JSON for one with that value, or PLACE~WORDS for
+    a text that holds these; a `result` is read.
     `effective` is what reached the generator. Where `agreed` names differences, ours are `our_...`.
     """
 
@@ -293,7 +294,7 @@ EXCHANGES = (
         "query failed (disk cache)", ["{failed}"],
         "data.0.status=2", *places("data.0.result.0", 'file="" wave="" status=2 create_time env progress'),
         'data.0.result.0.stage="failed"',
-        "data.0.progress_text=traceback",
+        "data.0.progress_text~Traceback (most recent call last)",
         agreed=("failed task",),
         our_shape=("data.0.status=2", 'data.0.result.0.error="out of memory"', 'data.0.progress_text="failed"'),
     ),

@@ -94,9 +94,10 @@ def departures(response: httpx.Response, status: int, shape: tuple[str, ...]) ->
     is_json = response.headers.get("content-type") == "application/json"
     answer = response.json() if is_json else dict(response.headers)
     for expected in shape:
-        place, given, value = expected.partition("=")
+        place, sign, value = re.fullmatch(r"([^=~]+)([=~]?)(.*)", expected, re.DOTALL).groups()
         real = at(answer, place) if is_json else answer.get(place, NOT_THERE)
-        if real is NOT_THERE or (given and (json.dumps(real) if is_json else real) != value):
+        spelled = json.dumps(real) if is_json and real is not NOT_THERE else str(real)
+        if real is NOT_THERE or (sign == "=" and spelled != value) or (sign == "~" and value not in spelled):
             found.append(f"{expected}: {real!r}")
     return found
 
