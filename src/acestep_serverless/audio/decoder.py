@@ -73,7 +73,9 @@ def _bound(memory: int) -> None:
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 0),
     ):
-        resource.setrlimit(kind, (limit, limit))
+        _, allowed = resource.getrlimit(kind)
+        lowest = limit if allowed == resource.RLIM_INFINITY else min(limit, allowed)
+        resource.setrlimit(kind, (lowest, lowest))
 
 
 if __name__ == "__main__":
