@@ -170,7 +170,7 @@ class Settings(BaseSettings):
     )
     adapters_dir: Path | None = Field(
         None,
-        description="folder of adapters (LoRA): a worker loads them all for jobs that name one, acestep-api those that are asked for",
+        description="folder of adapters (LoRA): a worker loads all for jobs to name, acestep-api those it is asked for",
     )
     execution_timeout_seconds: int = Field(
         2_100, ge=5, le=604_800, description="default executionTimeout of jobs: the guide's 1,800 s and delivery"
