@@ -8,6 +8,7 @@ is settled once, by the thread that makes it.
 import json
 import math
 import threading
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -112,7 +113,9 @@ def _dress(transformer: Any, loaded: Sequence[_Loaded], wanted: Mapping[str, flo
     for one in loaded:
         if one.shown.name not in worn and one.shown.name in wanted:
             prefixed = {_PREFIX + key: tensor for key, tensor in one.tensors.items()}
-            AceStepLoraLoaderMixin.load_lora_into_transformer(prefixed, transformer, adapter_name=one.shown.name)
+            with warnings.catch_warnings():  # peft warns of every second adapter, which is what a shelf is for
+                warnings.filterwarnings("ignore", message="Already found a `peft_config`")
+                AceStepLoraLoaderMixin.load_lora_into_transformer(prefixed, transformer, adapter_name=one.shown.name)
             worn[one.shown.name] = one.tensors
     transformer._acestep_worn = worn
     if worn and wanted:
