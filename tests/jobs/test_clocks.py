@@ -170,3 +170,19 @@ async def test_a_job_that_only_waited_at_a_worker_that_fell_silent_is_not_blamed
     await office.pass_time(31)
     assert await office.history("first") == ["take", "bury"]
     assert await office.history("second") == ["take", "give_back"]
+
+
+async def test_of_silent_jobs_the_one_that_was_taken_earlier_counts_first_whatever_their_numbers(office):
+    await office.hire("w1")
+    for name in ("of-a-batch", "x", "y"):
+        await office.submit(name)
+    await office.database.write(
+        lambda connection: connection.exec_driver_sql("UPDATE jobs SET lane = 1 WHERE id = 'of-a-batch'")
+    )
+    await office.desk.take(ENDPOINT, "w1", 2)
+    office.now += 1000
+    await office.desk.take(ENDPOINT, "w1", 1)
+    await office.desk.finish("w1", "x", DONE)
+    await office.pass_time(9, {"w1": ["of-a-batch", "y"]})
+    assert (await office.row("y")).overdue_at is not None
+    assert (await office.row("of-a-batch")).overdue_at is None
