@@ -27,7 +27,7 @@ def command(folder: Path, key: str) -> Iterator[tuple[subprocess.Popen[str], str
     """Start the command in a folder; gives its process and its URL as its log names it. It is terminated at the end."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith((PREFIX, "RUNPOD"))}
     environment = {**clean, "NO_COLOR": "1", f"{PREFIX}ACESTEP_API_KEY": key}
-    words = [sys.executable, "-m", "acestep_serverless", "acestep-api", "--port", "0"]
+    words = [sys.executable, "-m", "acestep_serverless", "acestep-api", "--engine", "sketch", "--port", "0"]
     with subprocess.Popen(words, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stderr is not None
