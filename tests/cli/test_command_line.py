@@ -25,7 +25,7 @@ def program(folder: Path, *words: str, **environ: str) -> Program:
 def test_help_names_every_command(tmp_path: Path) -> None:
     done = program(tmp_path, "--help")
     assert done.returncode == 0
-    commands = "serve worker acestep-api generate doctor jobs workers endpoints keys"
+    commands = "serve worker acestep-api generate doctor jobs workers endpoints keys models"
     for command in commands.split():
         assert f"\n  {command} " in done.stdout
         assert program(tmp_path, command, "--help").returncode == 0

@@ -11,6 +11,7 @@ import typer
 from acestep_serverless import __version__
 from acestep_serverless.cli.flags import AsJson, DataDir, EndpointId, EngineName, Host, Port, described
 from acestep_serverless.cli.keyring import KEYS
+from acestep_serverless.cli.models import MODELS
 from acestep_serverless.cli.operating import ENDPOINTS, JOBS, WORKERS
 from acestep_serverless.errors import AcestepServerlessError
 from acestep_serverless.settings import PREFIX, Settings
@@ -23,7 +24,13 @@ PROGRAM = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for _name, _group in (("jobs", JOBS), ("workers", WORKERS), ("endpoints", ENDPOINTS), ("keys", KEYS)):
+for _name, _group in (
+    ("jobs", JOBS),
+    ("workers", WORKERS),
+    ("endpoints", ENDPOINTS),
+    ("keys", KEYS),
+    ("models", MODELS),
+):
     PROGRAM.add_typer(_group, name=_name)
 
 

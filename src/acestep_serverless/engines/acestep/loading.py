@@ -83,7 +83,7 @@ class PlannerParts:
 def load_components(found: FoundModel, placement: Placement, progress: Progress) -> Components:
     """Load a whole model. Raises EngineUnavailable naming files and tensors that are missing or do not fit."""
     modules, stored = examined(found)
-    silence = None if found.layout == "diffusers" else _silence(found, modules)
+    silence = check_silence(found, modules)
     _read(modules, stored, placement, progress)
     if silence is not None:
         encoder = modules["condition_encoder"]
@@ -180,8 +180,14 @@ def _refuse(name: str, found: list[str]) -> None:
         )
 
 
-def _silence(found: FoundModel, modules: Mapping[str, Any]) -> torch.Tensor:
-    """Read the silence of the upstream layout, stored as [1, channels, frames]."""
+def check_silence(found: FoundModel, modules: Mapping[str, Any]) -> torch.Tensor | None:
+    """Read the silence of the upstream layout, stored as [1, channels, frames], as [1, frames, channels].
+
+    None for diffusers' layout, which has it among the weights. Raises EngineUnavailable when it is not there or does
+    not fit.
+    """
+    if found.layout == "diffusers":
+        return None
     file = found.parts["model"] / SILENCE
     channels = modules["condition_encoder"].config.timbre_hidden_dim
     try:

@@ -40,9 +40,9 @@ CATALOGUE: Mapping[str, Published] = MappingProxyType(
         one.name: one
         for one in (
             Published(DEFAULT_MODEL, "model", MAIN_REPOSITORY, DEFAULT_MODEL, "8 steps, no guidance: the usual one"),
-            _own("acestep-v15-turbo-shift1", "model", "turbo, trained with shift 1"),
-            _own("acestep-v15-turbo-shift3", "model", "turbo, trained with shift 3"),
-            _own("acestep-v15-turbo-continuous", "model", "turbo, trained with shifts 1 to 5"),
+            _own("acestep-v15-turbo-shift1", "model", "turbo, for shift 1"),
+            _own("acestep-v15-turbo-shift3", "model", "turbo, for shift 3"),
+            _own("acestep-v15-turbo-continuous", "model", "turbo, for any shift"),
             _own("acestep-v15-sft", "model", "guided, 50 steps: finer, six times as long or more"),
             _own("acestep-v15-base", "model", "guided, 50 steps: lego, extract and complete as well"),
             _own("acestep-v15-xl-turbo", "model", "turbo, 4.2 instead of 1.6 billion parameters"),
