@@ -21,7 +21,7 @@ LARGEST_BODY = 16 << 20
 """Bytes of everything that is no file; the longest lyrics take some 4,000."""
 MOST_FIELDS = 1000
 BODY_SECONDS = 600.0
-"""How long a body may take to arrive; 200 MB in that time are 3 Mbit/s."""
+"""How long a body may take to arrive; 256 MB in that time are 3.6 Mbit/s."""
 
 Fields = dict[str, Any]
 Check = Callable[[Mapping[str, object]], None]

@@ -29,8 +29,8 @@ FILE_FIELDS: Mapping[str, str] = MappingProxyType(
 )
 """The file fields of a multipart body, and the parameter whose place each takes."""
 
-LARGEST_UPLOAD = 100 << 20
-"""Bytes of one file; ten minutes of stereo at 48 kHz and 16 bits are 110 MB as WAV, 60 MB as FLAC."""
+LARGEST_UPLOAD = 128 << 20
+"""Bytes of one file; ten minutes of stereo at 48 kHz and 16 bits are 115 MB as WAV."""
 UPLOAD_SUFFIX = ".audio"
 """One for all: what a file is, its bytes say, and not the name that a client gives it."""
 
