@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-from planner_parts import BARE, GIVEN, PLAIN, VERSE, one_thread, planner, tiny_parts, wanted, wish
+from planner_parts import BARE, GIVEN, PLAIN, SHORT, VERSE, one_thread, planner, tiny_parts, wanted, wish
+from torch._dynamo.testing import CompileCounter
 
 from acestep_serverless.contract.acestep_parameters import LANGUAGES
 from acestep_serverless.engines.acestep import codes, drafting, grammar, prompts, sampling
@@ -122,7 +123,7 @@ def test_rows_of_any_length_read_on_as_the_model_does_alone() -> None:
     body, generator = tiny_parts().model.model, torch.Generator().manual_seed(1)
     texts = [torch.randint(0, 400, (length,), generator=generator).tolist() for length in (3, STRIDE - 2, 40, 3)]
     texts[3] = texts[0]
-    rows = Rows(body, body, texts, 8)
+    rows = Rows(body, body, texts, 8, lambda: None)
     for _ in range(5):
         tokens = torch.randint(0, 400, (4,), generator=generator).tolist()
         hidden = rows.feed(tokens)
@@ -141,8 +142,44 @@ def test_a_plan_ends_within_one_token_of_its_cancel() -> None:
 
     with pytest.raises(GenerationCancelled):
         planner().plan([Wish(replace(GIVEN, duration=60.0), PLAIN, 1)], cancelled, told.append)
-    assert asked == [0, 1, 2, 3, 4, 5, 6, 7]
+    assert asked == [0, 0, 0, 1, 2, 3, 4, 5]  # before each of both prompts, then before each token
     assert planner().plan(MIXED[:1], wanted)
+
+
+def test_a_plan_can_be_cancelled_before_its_words_are_read() -> None:
+    looks: list[int] = []
+    with pytest.raises(GenerationCancelled):
+        planner().plan([wish(BARE, seed) for seed in range(3)], lambda: looks.append(1) or len(looks) == 1)
+    assert len(looks) == 1
+
+
+def test_songs_that_do_not_fit_into_memory_together_are_written_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    together, tried, real = planner().plan(MIXED, wanted), [], Rows.__init__
+
+    def small(self: Rows, body: object, step: object, texts: list[list[int]], *rest: object) -> None:
+        tried.append(len(texts))
+        if len(texts) > 3:
+            raise torch.OutOfMemoryError
+        real(self, body, step, texts, *rest)
+
+    monkeypatch.setattr(Rows, "__init__", small)
+    told: list[float] = []
+    assert planner().plan(MIXED, wanted, told.append) == together
+    assert max(tried) > 3
+    assert told == sorted(told)
+    monkeypatch.setattr(Rows, "__init__", lambda self, *rest: small(self, None, None, [[]] * 4))
+    with pytest.raises(EngineError, match="no memory"):
+        planner().plan(MIXED, wanted)
+
+
+def test_a_compiled_step_serves_every_length_and_batch_and_plans_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    counter, real = CompileCounter(), torch.compile
+    monkeypatch.setattr(torch, "compile", lambda module: real(module, backend=counter, fullgraph=True))
+    made = Planner(tiny_parts(), lengths=SHORT, compiled=True)
+    long = Wish(replace(GIVEN, duration=40.0), replace(PLAIN, cfg_scale=1.0), 1)
+    for wishes in (MIXED[1:2], MIXED[:2], [long]):
+        assert made.plan(wishes, wanted) == planner().plan(wishes, wanted)
+    assert 1 <= counter.frame_count <= 5
 
 
 def test_progress_never_falls_and_ends_at_one() -> None:

@@ -137,7 +137,7 @@ def test_codes_from_64000_on_are_never_written() -> None:
     """The published vocabulary has 65,535 code tokens; their ids need not be in order for the grammar."""
 
     class Vocabulary:
-        def get_added_vocab(self) -> dict[str, int]:
+        def get_vocab(self) -> dict[str, int]:
             numbers = [*range(64_002)]
             return {f"<|audio_code_{number}|>": 70_000 - number for number in numbers} | {"<think>": 5}
 

@@ -15,7 +15,14 @@ FACTS = {
     "language": "en",
     "timesignature": "4",
 }
-THOUGHT = "<think>\nbpm: 96\ncaption: A calm piano\nduration: 120\nkeyscale: A minor\nlanguage: en\ntimesignature: 4\n</think>"
+THOUGHT = """<think>
+bpm: 96
+caption: A calm piano
+duration: 120
+keyscale: A minor
+language: en
+timesignature: 4
+</think>"""
 
 
 def turns(system: str, user: str) -> str:

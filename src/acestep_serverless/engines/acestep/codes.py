@@ -54,7 +54,7 @@ class CodeBook:
     def of(cls, tokenizer: Any) -> "CodeBook":
         """Find them in a tokenizer of transformers. Raises EngineUnavailable if there are none, or gaps between."""
         found: dict[int, int] = {}
-        for word, token in tokenizer.get_added_vocab().items():
+        for word, token in tokenizer.get_vocab().items():
             match = _CODE.fullmatch(word)
             if match is not None and int(match[1]) < CODE_VALUES:
                 found[int(match[1])] = token

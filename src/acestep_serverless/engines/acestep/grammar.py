@@ -104,8 +104,8 @@ def _any_of(texts: Iterable[str]) -> str:
 
 def _tag(word: str, tokenizer: Any) -> str:
     """A tag of the thought: its own token where the vocabulary has one."""
-    token = tokenizer.get_added_vocab().get(word)
-    return json.dumps(word) if token is None else f"<[{token}]>"
+    token = tokenizer.convert_tokens_to_ids(word)
+    return json.dumps(word) if token in (None, tokenizer.unk_token_id) else f"<[{token}]>"
 
 
 class Grammars:

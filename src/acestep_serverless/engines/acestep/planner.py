@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+import torch
+
 from acestep_serverless.engines.acestep import prompts
 from acestep_serverless.engines.acestep.codes import CodeBook, codes_for, write_codes
 from acestep_serverless.engines.acestep.drafting import (
@@ -31,7 +33,7 @@ from acestep_serverless.engines.acestep.wishes import Plan, Wish, given_facts, o
 from acestep_serverless.engines.acestep.writing import Draft, Told, Writer
 from acestep_serverless.engines.base import SEED_MAXIMUM, Analysis, Cancelled, Planning
 from acestep_serverless.engines.extras import SongText
-from acestep_serverless.errors import GenerationCancelled
+from acestep_serverless.errors import EngineError, GenerationCancelled
 
 _PATIENCE = 0.1
 """Seconds between two looks at whether somebody who waits for the model still wants it."""
@@ -71,6 +73,7 @@ class Planner:
 
         Raises GenerationCancelled within one token, EngineError for words longer than the model reads.
         """
+        told = _never_falling(told)
         with self._alone(cancelled):
             worded = self._worded(wishes, cancelled, _part(told, 0.0, 0.3))
             facts = self._thoughts(worded, cancelled, _part(told, 0.3, 0.4))
@@ -159,7 +162,17 @@ class Planner:
         return [self._book.read(next(written)) if wish.planning.thinking else () for wish in wishes]
 
     def _written(self, drafts: Sequence[Draft], span: range, cancelled: Cancelled, told: Told) -> list[list[int]]:
-        return self._writer.write(drafts, span, cancelled, told) if drafts else []
+        """Write answers side by side, or half of them after the other where memory does not hold them all."""
+        try:
+            return self._writer.write(drafts, span, cancelled, told) if drafts else []
+        except torch.OutOfMemoryError as error:
+            if len(drafts) == 1:
+                raise EngineError(
+                    "The device has no memory for the language model's keys and values of a song."
+                ) from error
+        half = len(drafts) // 2
+        first = self._written(drafts[:half], span, cancelled, _part(told, 0.0, 0.5))
+        return first + self._written(drafts[half:], span, cancelled, _part(told, 0.5, 1.0))
 
     def _facts(self, tokens: Sequence[int]) -> Facts:
         return prompts.read_thought(self._drafting.text(tokens))
@@ -179,6 +192,17 @@ class Planner:
 def _thought_through(wish: Wish, facts: Facts) -> SongText:
     """Fill in what was open; a caption that the model thought takes the given one's place."""
     return replace(with_facts(wish.text, facts), caption=facts.get("caption", wish.text.caption))
+
+
+def _never_falling(told: Told) -> Told:
+    highest = 0.0
+
+    def tell(fraction: float) -> None:
+        nonlocal highest
+        highest = max(highest, fraction)
+        told(highest)
+
+    return tell
 
 
 def _part(told: Told, first: float, last: float) -> Told:

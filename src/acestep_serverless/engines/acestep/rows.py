@@ -6,7 +6,7 @@ What is attended to is cut at a multiple of `STRIDE` positions, so that short te
 ones and the shapes are few.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -17,14 +17,22 @@ STRIDE = 256
 
 
 class RowLayer(CacheLayerMixin):
-    """One layer's keys and values: [rows, heads, room, head_dim]. `Rows` says where the next ones go."""
+    """One layer's keys and values: [rows, heads, room, head_dim], and the near part of them, which is attended to.
+
+    The step that is compiled sees tensors alone, no numbers: another length or another batch is another shape to it,
+    and from the second one on it is ready for any.
+    """
 
     def __init__(self, keys: Tensor, values: Tensor) -> None:
         super().__init__()
-        self.keys, self.values = keys, values
+        self.all_keys, self.all_values = keys, values
         self.is_initialized = True
         self.where: Tensor = None
-        self.reach = 0
+
+    def aim(self, where: Tensor, reach: int) -> None:
+        """Set the position of the next token in each row (int64 [rows]), and how many positions are near."""
+        self.where = where
+        self.keys, self.values = self.all_keys[:, :, :reach], self.all_values[:, :, :reach]
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
         """Do nothing: the tensors are there from the beginning."""
@@ -34,34 +42,38 @@ class RowLayer(CacheLayerMixin):
         rows = torch.arange(self.where.shape[0], device=self.where.device)
         self.keys[rows, :, self.where] = key_states[:, :, 0]
         self.values[rows, :, self.where] = value_states[:, :, 0]
-        return self.keys[:, :, : self.reach], self.values[:, :, : self.reach]
+        return self.keys, self.values
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
         """Tell how many positions can be attended to, and the first of them."""
-        return self.reach, 0
+        return int(self.keys.shape[2]), 0
 
     def get_seq_length(self) -> int:
         """Tell how many positions can be attended to; the rows know how many are filled."""
-        return self.reach
+        return int(self.keys.shape[2])
 
     def get_max_length(self) -> int:
         """Tell for how many positions there is room."""
-        return int(self.keys.shape[2])
+        return int(self.all_keys.shape[2])
 
 
 class Rows:
     """The texts of several rows, and the model that reads on."""
 
-    def __init__(self, body: Any, step: Any, prompts: Sequence[Sequence[int]], room: int) -> None:
+    def __init__(
+        self, body: Any, step: Any, prompts: Sequence[Sequence[int]], room: int, look: Callable[[], None]
+    ) -> None:
         """Read the prompts (token ids, each at least one), with room for so many positions at first.
 
-        `body` is a `Qwen3Model`, `step` the same or its compiled form, for reading one token on.
+        `body` is a `Qwen3Model`, `step` the same or its compiled form, for reading one token on. `look` is called
+        before each prompt is read, and may raise.
         """
         self._body, self._step, self._device = body, step, body.device
         self._ends = [len(prompt) for prompt in prompts]
         self._layers: list[RowLayer] = []
         known: dict[tuple[int, ...], int] = {}
         for row, prompt in enumerate(prompts):
+            look()
             first = known.setdefault(tuple(prompt), row)
             if first == row:
                 self._read(row, prompt, len(prompts), _strides(max(room, *self._ends)))
@@ -75,7 +87,7 @@ class Rows:
         where = torch.tensor(self._ends, device=self._device)
         reach = _strides(max(self._ends) + 1)
         for layer in self._layers:
-            layer.where, layer.reach = where, reach
+            layer.aim(where, reach)
         seen = torch.arange(reach, device=self._device) <= where[:, None]
         hidden = self._step(
             input_ids=torch.tensor(tokens, device=self._device)[:, None],
@@ -94,19 +106,20 @@ class Rows:
         if not self._layers:
             self._layers = [RowLayer(_room(it.keys, rows, room), _room(it.values, rows, room)) for it in read.layers]
         for layer, from_it in zip(self._layers, read.layers, strict=True):
-            layer.keys[row, :, : len(prompt)] = from_it.keys[0]
-            layer.values[row, :, : len(prompt)] = from_it.values[0]
+            layer.all_keys[row, :, : len(prompt)] = from_it.keys[0]
+            layer.all_values[row, :, : len(prompt)] = from_it.values[0]
 
     def _copy(self, first: int, row: int) -> None:
         for layer in self._layers:
-            layer.keys[row], layer.values[row] = layer.keys[first], layer.values[first]
+            layer.all_keys[row], layer.all_values[row] = layer.all_keys[first], layer.all_values[first]
 
     def _reserve(self, room: int) -> None:
         """Make more room where the texts have become longer than was foreseen."""
         if room <= self._layers[0].get_max_length():
             return
         for layer in self._layers:
-            layer.keys, layer.values = (_longer(each, _strides(2 * room)) for each in (layer.keys, layer.values))
+            layer.all_keys = _longer(layer.all_keys, _strides(2 * room))
+            layer.all_values = _longer(layer.all_values, _strides(2 * room))
 
 
 def _strides(positions: int) -> int:

@@ -88,7 +88,7 @@ class Writer:
 
     def __init__(self, model: Any, grammars: Grammars, *, compiled: bool = False) -> None:
         self._model, self._grammars = model, grammars
-        self._body = torch.compile(model.model, dynamic=False) if compiled else model.model
+        self._step = torch.compile(model.model) if compiled else model.model
         self._limit = int(model.config.max_position_embeddings)
 
     @torch.inference_mode()
@@ -102,7 +102,7 @@ class Writer:
         songs = [_Song(draft, self._grammars.start(draft.grammar), span, self._model.device) for draft in drafts]
         open_songs = [song for song in songs if not song.answer.whole]
         if open_songs:
-            _Desk(self._model, self._body, open_songs, span).work(cancelled, told)
+            _Desk(self._model, self._step, open_songs, span, cancelled).work(told)
         return [song.written for song in songs]
 
     def _check_room(self, draft: Draft) -> None:
@@ -114,8 +114,8 @@ class Writer:
 class _Desk:
     """The songs that are being written together: rows of the wanted prompts first, then those of the other ones."""
 
-    def __init__(self, model: Any, body: Any, songs: Sequence[_Song], span: range) -> None:
-        self._songs, self._span = songs, span
+    def __init__(self, model: Any, step: Any, songs: Sequence[_Song], span: range, cancelled: Cancelled) -> None:
+        self._songs, self._span, self._cancelled = songs, span, cancelled
         self._head = model.lm_head.weight[span.start : span.stop]
         self._guided = [song for song in songs if song.draft.settings.guided]
         prompts = [song.draft.prompt for song in songs] + [song.draft.other for song in self._guided]
@@ -123,19 +123,22 @@ class _Desk:
         for song, text in zip(songs, texts, strict=False):
             song.unread = deque(text[-1:])
         room = max(len(text) + song.draft.enough for text, song in zip(texts, songs, strict=False))
-        self._rows = Rows(model.model, body, [text[:-1] for text in texts], room)
+        self._rows = Rows(model.model, step, [text[:-1] for text in texts], room, self._look)
 
-    def work(self, cancelled: Cancelled, told: Told) -> None:
+    def work(self, told: Told) -> None:
         """Write until every answer is whole."""
         for _ in range(max(song.draft.enough for song in self._songs) + _ENDING):
-            if cancelled():
-                raise GenerationCancelled("The language model was told to stop.")
+            self._look()
             self._step()
             left = [song for song in self._songs if not song.answer.whole]
             told(min([1.0, *(len(song.written) / song.draft.enough for song in left)]))
             if not left:
                 return
         raise EngineError("The language model's answer did not come to an end.")
+
+    def _look(self) -> None:
+        if self._cancelled():
+            raise GenerationCancelled("The language model was told to stop.")
 
     def _step(self) -> None:
         """Read one token in each row, then draw the next ones where the grammar leaves a choice."""
