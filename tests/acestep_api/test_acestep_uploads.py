@@ -11,6 +11,8 @@ import pytest
 from acestep_parts import Running, SineEngine
 from edge_parts import HEADER, KEY, AbleEngine, bomb, edge, files_in, first_item, tone
 
+from acestep_serverless.acestep_api import sounds
+
 SOON = 20.0
 COVER = {"task_type": "cover", "prompt": "a cover", "batch_size": "1"}
 
@@ -182,6 +184,25 @@ async def test_a_file_over_its_limit_is_refused_while_it_arrives(form: bool, tmp
         "src_audio: the file is over its limit of 1,048,576 bytes",
     )
     assert sent <= (1 << 20) + (1 << 16)
+
+
+async def test_when_too_much_audio_waits_no_more_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sounds, "MOST_WAITING", len(WAV) - 1)
+    engine = AbleEngine()
+    engine.go.clear()
+    async with edge(tmp_path, engine) as server:
+        first = await send(server, {"src_audio": ("a.wav", WAV)})
+        waiting = files_in(tmp_path)
+        second = await send(server, {"src_audio": ("a.wav", WAV)})
+        assert files_in(tmp_path) == waiting
+        engine.go.set()
+        await made(server, first)
+        third = await send(server, {"src_audio": ("a.wav", WAV)})
+    assert (second.status_code, second.json()["error"]) == (
+        429,
+        "Server busy: too much audio is waiting for its task",
+    )
+    assert third.status_code == 200
 
 
 @pytest.fixture

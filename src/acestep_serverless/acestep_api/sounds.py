@@ -21,7 +21,7 @@ from acestep_serverless.acestep_api.audio_folder import AudioFolder
 from acestep_serverless.audio.decode import probe
 from acestep_serverless.contract.acestep import AUDIO_ROUTE
 from acestep_serverless.contract.music_shown import shown
-from acestep_serverless.errors import AudioError, FieldProblem, InputError, Unavailable
+from acestep_serverless.errors import AudioError, FieldProblem, InputError, TooLarge, Unavailable
 
 SOURCE, REFERENCE = "src_audio_path", "reference_audio_path"
 FILE_FIELDS: Mapping[str, str] = MappingProxyType(
@@ -31,6 +31,8 @@ FILE_FIELDS: Mapping[str, str] = MappingProxyType(
 
 LARGEST_UPLOAD = 128 << 20
 """Bytes of one file; ten minutes of stereo at 48 kHz and 16 bits are 115 MB as WAV."""
+MOST_WAITING = 8 << 30
+"""Bytes of all uploads on disk, of tasks that wait and of requests under way, at which no further one is taken."""
 UPLOAD_SUFFIX = ".audio"
 """One for all: what a file is, its bytes say, and not the name that a client gives it."""
 
@@ -73,7 +75,10 @@ class Sounds:
     """Against a file that begins, in the thread of a request that was given up, after `discard`."""
 
     def begin(self, form_field: str, client_name: str) -> Upload:
-        """Make room for a file. Raises InputError: another field, or a second file of its kind."""
+        """Make room for a file.
+
+        Raises InputError (another field, or a second file of its kind) and TooLarge (too much waits already).
+        """
         parameter = FILE_FIELDS.get(form_field)
         if parameter is None:
             raise _refused(form_field, "an upload", f"must be a text; files are taken as {', '.join(FILE_FIELDS)}")
@@ -141,6 +146,8 @@ class Sounds:
             if self._over:
                 raise HTTPException(400, GIVEN_UP)
             upload = Upload(form_field, client_name, self.folder.new_upload(UPLOAD_SUFFIX))
+            if _bytes_waiting(upload.path.parent) > MOST_WAITING:
+                raise TooLarge("Server busy: too much audio is waiting for its task")
             self.uploads[parameter] = upload
             make(upload.path)
             return upload
@@ -166,6 +173,15 @@ class Sounds:
             reason = self.folder.scrubbed(str(error).replace(upload.path.name, "the file"))
             allowed = f"must be a sound file of at most {longest_seconds:g} s ({reason})"
             raise _refused(upload.form_field, shown(upload.client_name), allowed) from error
+
+
+def _bytes_waiting(folder: Path) -> int:
+    """The size of all uploads that are there."""
+    sizes = 0
+    for path in folder.glob("upload-*"):
+        with suppress(FileNotFoundError):  # its task has just ended
+            sizes += path.lstat().st_size
+    return sizes
 
 
 @contextmanager
