@@ -42,7 +42,7 @@ def test_the_command_reads_the_file_and_without_one_names_it_first(tmp_path: Pat
     (tmp_path / "worker.key").write_text("a-secret-key\n")
     words = ("worker", "--gateway", "http://127.0.0.1:9")
     here = program(tmp_path, *words, "--key-file", "worker.key", "--engine", "acestep")
-    assert "not part of this version" in here.stderr  # which is asked only once there is a key
+    assert "no weights of acestep-v15-turbo" in here.stderr  # which is asked only once there is a key
     without = program(tmp_path, *words)
     assert without.returncode == 1
     assert "--key-file" in without.stderr
