@@ -6,7 +6,9 @@ from generation import TURBO, model, noise_clip
 from tiny import tiny
 
 from acestep_serverless.engines.acestep import codec as codec_module
-from acestep_serverless.engines.acestep.codec import Codec, decoder_halo, encoder_halo
+from acestep_serverless.engines.acestep import decoder as decoder_module
+from acestep_serverless.engines.acestep.codec import Codec, decoder_halo, encoder_halo, fold
+from acestep_serverless.engines.acestep.decoder import FastDecoder
 
 EXACT = 2e-6
 """Rounding alone: full scale of the tiny codec's samples is about 1."""
@@ -18,6 +20,7 @@ RATIOS = [2, 4, 4, 6, 10]
 def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(codec_module, "_FRAMES_IN_A_TILE", {"cpu": 8})
     monkeypatch.setattr(codec_module, "_TILES_AT_ONCE", {"cpu": 3})
+    monkeypatch.setattr(decoder_module, "_CHUNK", 2**8)  # so that each stage of the decoder is cut as well
 
 
 def latents(frames: int) -> torch.Tensor:
@@ -55,6 +58,15 @@ def test_sound_is_encoded_in_tiles_as_in_one_piece() -> None:
     assert tiled.mean.shape == (25, 8)
     assert (tiled.mean - whole.mean[0].T).abs().max() < EXACT
     assert (tiled.deviation - whole.std[0].T).abs().max() < EXACT
+
+
+def test_the_decoder_of_the_cpu_is_diffusers_own() -> None:
+    made, given, pauses = tiny(TURBO, seed=4), latents(200).T[None], list[int]()
+    with torch.inference_mode():
+        fold(made.vae)
+        ours = FastDecoder(made.vae.decoder)(given, lambda: pauses.append(1))
+        assert (ours - made.vae.decoder(given)).abs().max() < EXACT
+    assert len(pauses) >= len(RATIOS)
 
 
 def test_folding_the_weight_norm_changes_rounding_only() -> None:

@@ -7,15 +7,21 @@ at 48 kHz, 1,920 of them a frame.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 
+from acestep_serverless.engines.acestep.decoder import FastDecoder
+
 Watch = Callable[[float], None]
-"""Told the share that is done (0.0 to 1.0) after each tile; may raise to end the work."""
+"""Told the share that is done (0.0 to 1.0), after each tile or more often; may raise to end the work."""
+
+Decoder = Callable[[torch.Tensor, Callable[[], None]], torch.Tensor]
+"""Decodes `[tiles, channels, frames]`, and may call its second argument while it does."""
 
 _RESIDUAL_REACH = 3 * (1 + 3 + 9)
-_FRAMES_IN_A_TILE = {"cpu": 64, "cuda": 512}
+_FRAMES_IN_A_TILE = {"cpu": 384, "cuda": 512}
 _TILES_AT_ONCE = {"cpu": 1, "cuda": 4}
 
 
@@ -55,6 +61,7 @@ class Codec:
         self._exact = all(ratio % 2 == 0 for ratio in ratios)
         self._decoder_halo, self._encoder_halo = decoder_halo(ratios), encoder_halo(ratios)
         fold(vae)
+        self._fast: tuple[torch.Tensor, Decoder] | None = None
 
     def encode(self, samples: torch.Tensor) -> Heard:
         """Hear `samples`, float32 `[2, samples]`, at least one frame of them."""
@@ -75,15 +82,24 @@ class Codec:
         hop, given = self.samples_per_frame, latents.T[None].to(weight.device, weight.dtype)
         tiles = self._tiles(len(latents), self._decoder_halo, _size(weight), tiled=tiled and self._exact)
         samples = torch.empty(self._vae.config.audio_channels, len(latents) * hop)
-        done = 0
+        done, decoder = 0, self._decoder(weight)
         for group in _alike(tiles, _TILES_AT_ONCE.get(weight.device.type, 1)):
             parts = torch.cat([given[:, :, tile.before : tile.after] for tile in group])
-            for tile, sound in zip(group, self._vae.decoder(parts), strict=True):
+            share = done / len(latents)
+            for tile, sound in zip(group, decoder(parts, partial(watch, share)), strict=True):
                 kept = sound[:, (tile.start - tile.before) * hop : (tile.end - tile.before) * hop]
                 samples[:, tile.start * hop : tile.end * hop] = kept.float()
                 done += tile.end - tile.start
             watch(done / len(latents))
         return samples
+
+    def _decoder(self, weight: torch.Tensor) -> Decoder:
+        """The decoder for where the weights are now, made anew when they have moved or changed their type."""
+        if weight.device.type != "cpu" or not self._exact:
+            return lambda parts, _between: self._vae.decoder(parts)
+        if self._fast is None or self._fast[0].data_ptr() != weight.data_ptr():
+            self._fast = (weight.data, FastDecoder(self._vae.decoder))
+        return self._fast[1]
 
     def _tiles(self, frames: int, halo: int, size: int, *, tiled: bool) -> list[_Tile]:
         if not tiled:
