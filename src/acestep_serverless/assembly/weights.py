@@ -5,18 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from acestep_serverless.assembly.engine import engine_options, hub_folder
 from acestep_serverless.engines.acestep import sizes
+from acestep_serverless.engines.acestep.choosing import published_burden
 from acestep_serverless.engines.acestep.downloading import Told, download
-from acestep_serverless.engines.acestep.published import (
-    CATALOGUE,
-    CODEC,
-    PLANNERS,
-    TEXT,
-    TURBO,
-    XL_TURBO,
-    Published,
-)
+from acestep_serverless.engines.acestep.published import CATALOGUE, PLANNERS, Published
 from acestep_serverless.engines.acestep.search import find
-from acestep_serverless.engines.acestep.shapes import from_original
 from acestep_serverless.engines.acestep.verifying import verify
 from acestep_serverless.settings import Settings
 
@@ -55,8 +47,7 @@ def _row(one: Published, place: str | None) -> dict[str, object]:
 def _parameters(one: Published) -> int:
     if one.kind == "planner":
         return sizes.qwen(PLANNERS[one.name])
-    shape = from_original(XL_TURBO if "-xl-" in one.name else TURBO, one.name)
-    return sum(sizes.model(shape).values()) + sizes.codec(CODEC) + sizes.qwen(TEXT)
+    return sum(published_burden(one.name).parts.values())
 
 
 def models_download(

@@ -6,10 +6,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from acestep_serverless.engines.acestep import sizes
+from acestep_serverless.engines.acestep import published, sizes
 from acestep_serverless.engines.acestep.layouts import CONFIG, read_object
 from acestep_serverless.engines.acestep.placement import Burden, Machine, Placement, PlannerBurden, place
 from acestep_serverless.engines.acestep.search import Found, FoundModel, FoundPlanner, find
+from acestep_serverless.engines.acestep.shapes import Shape, from_original
 from acestep_serverless.engines.options import EngineOptions
 from acestep_serverless.errors import EngineUnavailable
 
@@ -41,13 +42,22 @@ def choose(found: Found, machine: Machine, options: EngineOptions) -> Chosen:
 
 def burden(model: FoundModel, planners: tuple[FoundPlanner, ...]) -> Burden:
     """Count what is to be placed, from configs alone."""
-    shape = model.shape
-    parts = {name: count(getattr(shape, name)) for name, count in _COUNTS.items() if getattr(shape, name)}
-    parts["vae"] = _counted(model, "vae", sizes.codec)
-    parts["text_encoder"] = _counted(model, "text_encoder", sizes.qwen)
-    width, inner = shape.transformer["hidden_size"], shape.transformer["intermediate_size"]
+    codec, text = _counted(model, "vae", sizes.codec), _counted(model, "text_encoder", sizes.qwen)
     weights = {planner.name: _planner(planner) for planner in planners}
-    return Burden(parts, width, inner, shape.guided, {name: one for name, one in weights.items() if one is not None})
+    return _burden(model.shape, codec, text, {name: one for name, one in weights.items() if one is not None})
+
+
+def published_burden(name: str) -> Burden:
+    """Count a published model with all published planners, from their shapes alone."""
+    shape = from_original(published.config_of(name), name)
+    planners = {name: _planner_of(fields) for name, fields in published.PLANNERS.items()}
+    return _burden(shape, sizes.codec(published.CODEC), sizes.qwen(published.TEXT), planners)
+
+
+def _burden(shape: Shape, codec: int, text: int, planners: Mapping[str, PlannerBurden]) -> Burden:
+    parts = {name: count(getattr(shape, name)) for name, count in _COUNTS.items() if getattr(shape, name)}
+    width, inner = shape.transformer["hidden_size"], shape.transformer["intermediate_size"]
+    return Burden({**parts, "vae": codec, "text_encoder": text}, width, inner, shape.guided, planners)
 
 
 _COUNTS = {
@@ -69,8 +79,11 @@ def _counted(model: FoundModel, part: str, count: "sizes.Count") -> int:
 def _planner(planner: FoundPlanner) -> PlannerBurden | None:
     """Count a planner; None when its config does not say its shape: such a one is not offered."""
     try:
-        fields: Mapping[str, int] = read_object(planner.folder / CONFIG)
-        cached = 2 * fields["num_hidden_layers"] * fields["num_key_value_heads"] * fields["head_dim"]
-        return PlannerBurden(sizes.qwen(fields), cached)
+        return _planner_of(read_object(planner.folder / CONFIG))
     except (EngineUnavailable, KeyError, TypeError):
         return None
+
+
+def _planner_of(fields: Mapping[str, int]) -> PlannerBurden:
+    cached = 2 * fields["num_hidden_layers"] * fields["num_key_value_heads"] * fields["head_dim"]
+    return PlannerBurden(sizes.qwen(fields), cached)

@@ -101,8 +101,8 @@ def place(machine: Machine, burden: Burden, wishes: EngineOptions) -> Placement:
     if placed is not None:
         return placed
     gpu = machine.gpus[index]
-    least = working(burden, 2, SECONDS) + 2 * max(burden.parts.values()) + CUDA_RESERVE
-    small = f"{gpu.name} has {_gib(gpu.free)} free, one part of the model alone needs {_gib(least / SCRAP)}"
+    least = working(burden, 2, SECONDS) + 2 * largest_turn(burden.parts) + CUDA_RESERVE
+    small = f"{gpu.name} has {_gib(gpu.free)} free, the model in parts needs {_gib(least / SCRAP)}"
     if wishes.device != "auto":
         raise EngineUnavailable(f"device: {wishes.device} cannot be used: {small}; choose a smaller model, or cpu")
     return _on_cpu(machine, burden, wishes, f"{small}, so the CPU computes")
@@ -147,7 +147,7 @@ def _on_gpu(machine: Machine, index: int, burden: Burden, wishes: EngineOptions)
     whole, one = weights(burden.parts, dtype), working(burden, BYTES[dtype], SECONDS)
     wished = planner_bytes(burden.planners[wishes.planner], dtype) if wishes.planner in burden.planners else 0
     resident = whole + one + wished <= usable if wishes.offload == "auto" else wishes.offload == "none"
-    held = whole if resident else BYTES[dtype] * max(burden.parts.values())
+    held = whole if resident else BYTES[dtype] * largest_turn(burden.parts)
     if held + one > usable:
         return None
     offload = "none" if resident else "parts"
@@ -214,6 +214,11 @@ def _download(name: str) -> str:
 def weights(parts: Mapping[str, int], dtype: str) -> int:
     """Give the bytes of parameters by part."""
     return BYTES[dtype] * sum(parts.values())
+
+
+def largest_turn(parts: Mapping[str, int]) -> int:
+    """Give the parameters that are on the GPU at once when parts take turns: the transformer's, or all the others'."""
+    return max(parts["transformer"], sum(parts.values()) - parts["transformer"])
 
 
 def planner_bytes(planner: PlannerBurden, dtype: str) -> int:

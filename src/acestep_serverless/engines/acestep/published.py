@@ -109,6 +109,15 @@ XL_TURBO: Mapping[str, Any] = MappingProxyType(
 )
 """The config of the XL turbo model: a wider and deeper transformer over the same encoders."""
 
+
+def config_of(name: str) -> Mapping[str, Any]:
+    """Give the config of a published model by its name."""
+    shape = XL_TURBO if "-xl-" in name else TURBO
+    if "turbo" in name:
+        return shape
+    return {**shape, "is_turbo": False, "model_version": name.rsplit("-", 1)[-1]}
+
+
 CODEC: Mapping[str, Any] = MappingProxyType(
     {
         "encoder_hidden_size": 128,
