@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from acestep_serverless.errors import EngineUnavailable, FieldProblem, InputError
+from acestep_serverless.errors import EngineUnavailable
 
 CODES_PER_SECOND = 5
 CODE_VALUES = 64_000
 
 _CODE = re.compile(r"<\|audio_code_([0-9]{1,9})\|>")
-_SHOWN = 40
 
 
 def codes_for(seconds: float) -> int:
@@ -27,21 +26,6 @@ def codes_for(seconds: float) -> int:
 def write_codes(codes: Iterable[int]) -> str:
     """Give codes as the text that the REST API and the language model know."""
     return "".join(f"<|audio_code_{code}|>" for code in codes)
-
-
-def read_codes(text: str) -> tuple[int, ...]:
-    """Read such a text; white space between codes is allowed. Raises InputError for anything else, naming it."""
-    codes, rest = [], 0
-    for match in _CODE.finditer(text):
-        if text[rest : match.start()].strip():
-            break
-        rest = match.end()
-        codes.append(int(match[1]))
-    if text[rest:].strip() or any(code >= CODE_VALUES for code in codes):
-        wrong = next((f"<|audio_code_{code}|>" for code in codes if code >= CODE_VALUES), text[rest:].strip())
-        allowed = f"must hold codes from <|audio_code_0|> to <|audio_code_{CODE_VALUES - 1}|> and nothing else"
-        raise InputError([FieldProblem("audio_code_string", repr(wrong[:_SHOWN]), allowed)])
-    return tuple(codes)
 
 
 @dataclass(frozen=True, slots=True)

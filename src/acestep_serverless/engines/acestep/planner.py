@@ -16,8 +16,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-import torch
-
 from acestep_serverless.engines.acestep import prompts
 from acestep_serverless.engines.acestep.codes import CodeBook, codes_for, write_codes
 from acestep_serverless.engines.acestep.drafting import (
@@ -28,6 +26,7 @@ from acestep_serverless.engines.acestep.drafting import (
     words_wanted,
 )
 from acestep_serverless.engines.acestep.grammar import Grammars
+from acestep_serverless.engines.acestep.making import free_memory, is_out_of_memory
 from acestep_serverless.engines.acestep.prompts import Facts
 from acestep_serverless.engines.acestep.wishes import Plan, Wish, given_facts, open_lines, with_facts, with_words
 from acestep_serverless.engines.acestep.writing import Draft, Told, Writer
@@ -165,11 +164,14 @@ class Planner:
         """Write answers side by side, or half of them after the other where memory does not hold them all."""
         try:
             return self._writer.write(drafts, span, cancelled, told) if drafts else []
-        except torch.OutOfMemoryError as error:
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
             if len(drafts) == 1:
                 raise EngineError(
                     "The device has no memory for the language model's keys and values of a song."
                 ) from error
+        free_memory()
         half = len(drafts) // 2
         first = self._written(drafts[:half], span, cancelled, _part(told, 0.0, 0.5))
         return first + self._written(drafts[half:], span, cancelled, _part(told, 0.5, 1.0))
