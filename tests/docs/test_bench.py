@@ -32,8 +32,8 @@ def test_the_gateways_benchmark_measures_a_real_gateway_for_a_moment() -> None:
         "import json\nfrom bench.bench_gateway import gateway, shares\n"
         "from bench.trips import crew_rate, round_trips, sdk_trips\n"
         "with gateway('sqlite', 10) as served:\n"
-        "    found = round_trips(served.port, 10) | crew_rate(served.port, 0.1) | shares(served.port, 1, 0.1)\n"
-        "    found |= sdk_trips(served.port, 1, 0.1)\n"
+        "    found = round_trips(served.port, 10) | crew_rate(served.port, 0.1)\n"
+        "    found |= sdk_trips(served.port, 1, 0.1) | shares(served.port, 1, 0.1)\n"
         "print(json.dumps(found))"
     )
     done = _bench("-c", code)

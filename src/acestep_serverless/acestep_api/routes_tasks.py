@@ -54,7 +54,7 @@ def task_routes(server: Server) -> APIRouter:
     async def cancel_task(request: Request) -> Answer:
         """Upstream has no such route. A task that is final stays as it is: `cancelled` is then false."""
         task_id = _task_id(await server.fields(request))
-        cancelled = server.tasks.cancel(task_id)
+        cancelled = await asyncio.to_thread(server.tasks.cancel, task_id)  # It may wait for the disk.
         task = server.tasks.table.get(task_id)
         status = TaskStatus.FAILED if task is None else STATUSES[task.state]
         stage = UNKNOWN_STAGE if task is None else task.state.value

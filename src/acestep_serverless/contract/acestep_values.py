@@ -71,7 +71,7 @@ def number(least: float, most: float, *, also: tuple[float, ...] = (), meaning: 
         if given in also:
             return meaning
         if given is None or not least <= given <= most:
-            raise Misread(f"must be a number from {least:,g} to {most:,g}", _nearest(given, least, most))
+            raise Misread(f"must be a number from {least:,.9g} to {most:,.9g}", _nearest(given, least, most))
         return given
 
     return read

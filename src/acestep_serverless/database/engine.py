@@ -78,6 +78,7 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
         "synchronous=FULL",
         "foreign_keys=ON",
         f"busy_timeout={BUSY_TIMEOUT_MS}",
+        "secure_delete=FAST",  # What was passed on to a worker (keys of a bucket) goes from the file too.
     ):
         connection.execute(f"PRAGMA {pragma}")
 
