@@ -11,6 +11,7 @@ import typer
 from acestep_serverless import __version__
 from acestep_serverless.cli.flags import AsJson, DataDir, EndpointId, EngineName, Host, Port, described
 from acestep_serverless.cli.keyring import KEYS
+from acestep_serverless.cli.measuring import BENCH
 from acestep_serverless.cli.models import MODELS
 from acestep_serverless.cli.operating import ENDPOINTS, JOBS, WORKERS
 from acestep_serverless.errors import AcestepServerlessError
@@ -30,6 +31,7 @@ for _name, _group in (
     ("endpoints", ENDPOINTS),
     ("keys", KEYS),
     ("models", MODELS),
+    ("bench", BENCH),
 ):
     PROGRAM.add_typer(_group, name=_name)
 

@@ -103,10 +103,11 @@ def _spreading(layer: Any) -> Layer:
 
 def _snake(layer: Any) -> Layer:
     """The activation x + sin(a x)^2 / b, with 1 / root of b worked out beforehand."""
-    raised = (lambda part: part.data.float().exp()) if layer.logscale else (lambda part: part.data.float())
+    speed, root = (part.data[:, :, 0].float() for part in (layer.alpha, layer.beta))
+    if layer.logscale:
+        speed, root = speed.exp(), root.exp()
     kind = layer.alpha.dtype
-    speed = raised(layer.alpha)[:, :, 0].to(kind)
-    share = (raised(layer.beta)[:, :, 0] + 1e-9).rsqrt().to(kind)
+    speed, share = speed.to(kind), (root + 1e-9).rsqrt().to(kind)
 
     def run(sound: torch.Tensor) -> torch.Tensor:
         wave = (sound * speed).sin_().mul_(share)

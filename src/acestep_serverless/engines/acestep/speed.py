@@ -1,0 +1,297 @@
+"""How fast is the engine here? The real shapes with random weights, stage by stage, beside diffusers' own pipeline.
+
+Speed does not depend on what the weights are, so none are needed. Work is counted in floating-point operations (a
+product and its sum are two) and held against the rate that this machine reaches for a plain matrix product in the same
+numbers, measured in the same run: the fraction says how much of the machine a stage uses, wherever it runs.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from accelerate import init_empty_weights
+from accelerate.utils import set_module_tensor_to_device
+from diffusers import AceStepPipeline, AutoencoderOobleck, FlowMatchEulerDiscreteScheduler
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3Model
+
+from acestep_serverless.audio.clip import Clip
+from acestep_serverless.audio.codec import encode
+from acestep_serverless.engines.acestep import published
+from acestep_serverless.engines.acestep.adapters import Shelf
+from acestep_serverless.engines.acestep.batching import Desk
+from acestep_serverless.engines.acestep.choosing import published_burden
+from acestep_serverless.engines.acestep.denoising import Denoising, plan_walk
+from acestep_serverless.engines.acestep.finishing import finish
+from acestep_serverless.engines.acestep.loading import CLASSES, Components
+from acestep_serverless.engines.acestep.machine import this_machine
+from acestep_serverless.engines.acestep.making import Studio
+from acestep_serverless.engines.acestep.placement import Placement, place
+from acestep_serverless.engines.acestep.shapes import PARTS, from_original
+from acestep_serverless.engines.acestep.tasks import brief
+from acestep_serverless.engines.base import GenerationRequest, Piece
+from acestep_serverless.engines.options import EngineOptions
+from acestep_serverless.errors import SettingsError
+
+SHAPES = {shape: f"acestep-v15-{shape}" for shape in ("turbo", "sft", "base", "xl-turbo", "xl-sft", "xl-base")}
+"""What a measurement can be asked for, and the published model of that shape."""
+
+_SIDE, _TRIES = 2048, 5
+_SMALL = 0.02
+END = "<|endoftext|>"
+CAPTION = "a warm indie folk song with acoustic guitar, brushed drums and a soft male voice, recorded close"
+LYRICS = "\n".join(
+    ["[Verse]", *["The river runs below the hill and I am walking still"] * 8, "[Chorus]", "Stay, stay"] * 2
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """Seconds of each stage of a batch; the planner is None where it was not measured."""
+
+    text: float
+    dit: float
+    codec: float
+    encode: float
+    planner: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One measurement. Fractions are of the measured matrix rate; `plain` is diffusers' pipeline on the same work
+    (text, transformer and codec), in seconds, and `ratio` how many times as long it takes."""
+
+    shape: str
+    duration: float
+    batch: int
+    seconds: Stages
+    dit_fraction: float
+    codec_fraction: float
+    plain: float | None
+    ratio: float | None
+
+    @property
+    def total(self) -> float:
+        """Seconds of the whole batch without its encoding."""
+        return self.seconds.text + self.seconds.dit + self.seconds.codec
+
+
+@dataclass(frozen=True, slots=True)
+class Clockwork:
+    """How time is read: a clock in seconds, and what waits for the device to end its work."""
+
+    now: Callable[[], float]
+    settle: Callable[[], None]
+
+    def timed(self, work: Callable[[], Any]) -> tuple[float, Any]:
+        """Give the seconds that `work` takes, and what it gives."""
+        self.settle()
+        start = self.now()
+        found = work()
+        self.settle()
+        return self.now() - start, found
+
+
+def clockwork(now: Callable[[], float], device: str) -> Clockwork:
+    """Make the clockwork of a device."""
+    return Clockwork(now, torch.cuda.synchronize if device.startswith("cuda") else lambda: None)
+
+
+def matrix_rate(clock: Clockwork, device: str, dtype: str) -> float:
+    """Measure the floating-point operations a second of a 2048 x 2048 product, the best of five."""
+    side = torch.randn(_SIDE, _SIDE, device=device).to(getattr(torch, dtype))
+    seconds = [clock.timed(lambda: side @ side)[0] for _ in range(_TRIES + 1)]
+    return 2.0 * _SIDE**3 / min(seconds[1:])
+
+
+def placed(shape: str, device: str) -> tuple[Placement, Components]:
+    """Decide where a shape computes on this machine and build it there. Raises SettingsError, EngineUnavailable."""
+    if shape not in SHAPES:
+        raise SettingsError(f"shape: must be one of {', '.join(SHAPES)}, got {shape!r}")
+    burden = replace(published_burden(SHAPES[shape]), planners={})
+    placement = place(this_machine(), burden, EngineOptions(planner="none", device=device))
+    return placement, random_components(shape, placement)
+
+
+def random_components(shape: str, placement: Placement) -> Components:
+    """Build the model of a shape with random weights, on its device."""
+    name = SHAPES[shape]
+    found = from_original(published.config_of(name), name)
+    with init_empty_weights(include_buffers=False):
+        made: dict[str, Any] = {part: CLASSES[part](**getattr(found, part)) for part in PARTS}
+        made["vae"] = AutoencoderOobleck(**published.CODEC)
+        made["text_encoder"] = Qwen3Model(Qwen3Config(**published.TEXT))
+    for part, module in made.items():
+        kind = getattr(torch, placement.codec_dtype if part == "vae" else placement.dtype)
+        made[part] = _filled(module, placement.device, kind)
+    return Components(
+        name=name,
+        tokenizer=_word_tokenizer(),
+        guided=found.guided,
+        version=found.version,
+        steps=found.steps,
+        shift=found.shift,
+        placement=placement,
+        **made,
+    )
+
+
+def measure(
+    parts: Components, durations: Sequence[float], batches: Sequence[int], clock: Clockwork, *, plain: bool
+) -> tuple[float, list[Run]]:
+    """Give the matrix rate and a run for each duration with each batch.
+
+    `plain` runs diffusers' pipeline first, while the codec's weights are as they were stored.
+    """
+    requests = [_request(duration, batch) for duration in durations for batch in batches]
+    peers = [_plain(parts, request, clock) if plain else None for request in requests]
+    studio, rate = Studio.of(parts, Shelf()), matrix_rate(clock, parts.placement.device, parts.placement.dtype)
+    runs = [_measured(studio, request, clock, rate, peer) for request, peer in zip(requests, peers, strict=True)]
+    return rate, runs
+
+
+def row(run: Run) -> tuple[str, ...]:
+    """Give a run as the cells of a table."""
+    seconds = run.seconds
+    return (
+        f"{run.duration:g}",
+        str(run.batch),
+        f"{seconds.text:.2f}",
+        f"{seconds.dit:.2f}",
+        f"{run.dit_fraction:.2f}",
+        f"{seconds.codec:.2f}",
+        f"{run.codec_fraction:.2f}",
+        f"{seconds.encode:.2f}",
+        "-" if run.plain is None else f"{run.plain:.2f} / {run.total:.2f} = {run.ratio:.2f}",
+    )
+
+
+def as_json(runs: Sequence[Run], placement: Placement, rate: float) -> dict[str, Any]:
+    """Give a measurement as plain data: seconds, and the rate in TFLOP/s."""
+    return {
+        "device": placement.device,
+        "dtype": placement.dtype,
+        "matrix_tflops": rate / 1e12,
+        "torch": str(torch.__version__),
+        "threads": torch.get_num_threads(),
+        "runs": [{**asdict(run), "total": run.total} for run in runs],
+    }
+
+
+def _measured(studio: Studio, request: GenerationRequest, clock: Clockwork, rate: float, plain: float | None) -> Run:
+    desk = Desk.of([Piece(request, lambda _done, _stage: None, lambda: False)])
+    for song in desk.songs:
+        song.brief = brief(request, request.duration + 1.0)
+    briefs, seeds = [song.asked for song in desk.songs], [song.seed for song in desk.songs]
+    with torch.inference_mode():
+        text, prepared = clock.timed(lambda: studio.conditioner.prepare(briefs, seeds))
+        walk = plan_walk(request.sampling, steps=studio.steps, guided=studio.guided)
+
+        def walked() -> dict[int, torch.Tensor]:
+            run = Denoising(studio.velocity, prepared, walk, studio.conditioner.free)
+            for step in range(run.steps):
+                run.step(step)
+            return run.result()
+
+        dit, latents = clock.timed(walked)
+        codec, clips = clock.timed(
+            lambda: [finish(studio.codec.decode(latents[row], lambda _: None), briefs[row]) for row in latents]
+        )
+    encoded = _encoded(clips, clock)
+    frames, batch = briefs[0].frames, len(briefs)
+    passes = sum(2 if walk.scale > 1.0 else 1 for _ in walk.levels) * batch
+    work = step_work(studio.parts.transformer, frames, len(prepared[0].led.states)) * passes
+    sound = decoder_work(studio.parts.vae.decoder, frames) * batch
+    run = Run(
+        shape=studio.parts.name.removeprefix("acestep-v15-"),
+        duration=request.duration,
+        batch=batch,
+        seconds=Stages(text, dit, codec, encoded),
+        dit_fraction=work / dit / rate,
+        codec_fraction=sound / codec / rate,
+        plain=plain,
+        ratio=None,
+    )
+    return run if plain is None else replace(run, ratio=plain / run.total)
+
+
+def _encoded(clips: Sequence[Clip], clock: Clockwork) -> float:
+    """Seconds that it takes to write the songs as mp3."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "song.mp3"
+
+        def write() -> None:
+            for clip in clips:
+                encode(clip, path, "mp3", {})
+
+        return clock.timed(write)[0]
+
+
+def _plain(parts: Components, request: GenerationRequest, clock: Clockwork) -> float:
+    """Seconds that diffusers' pipeline takes for the same songs."""
+    names = ("vae", "text_encoder", "tokenizer", "transformer", "condition_encoder")
+    scheduler = FlowMatchEulerDiscreteScheduler(num_train_timesteps=1, shift=1.0)
+    pipeline = AceStepPipeline(**{name: getattr(parts, name) for name in names}, scheduler=scheduler)
+    pipeline.set_progress_bar_config(disable=True)
+    songs = len(request.seeds)
+    return clock.timed(
+        lambda: pipeline(
+            prompt=[request.caption] * songs,
+            lyrics=[request.lyrics] * songs,
+            audio_duration=request.duration,
+            num_inference_steps=parts.steps,
+            guidance_scale=request.sampling.guidance_scale if parts.guided else 1.0,
+            generator=[torch.Generator().manual_seed(seed) for seed in request.seeds],
+        )
+    )[0]
+
+
+def _request(duration: float, batch: int) -> GenerationRequest:
+    return GenerationRequest(CAPTION, LYRICS, duration, tuple(range(batch)), bpm=96, vocal_language="en")
+
+
+def step_work(transformer: Any, frames: int, words: int) -> float:
+    """Operations of one pass of the transformer over one song, without what is worked out once (keys of the words)."""
+    config = transformer.config
+    tokens = -(-frames // config.patch_size)
+    once = (".cross_attn.to_k", ".cross_attn.to_v")
+    layers = sum(
+        int(parameter.numel())
+        for name, parameter in transformer.layers.named_parameters()
+        if parameter.ndim == 2 and not any(part in name for part in once)
+    )
+    ends = int(transformer.proj_in_conv.weight.numel() + transformer.proj_out_conv.weight.numel())
+    width = int(config.num_attention_heads * config.head_dim)
+    near = min(tokens, 2 * config.sliding_window + 1)
+    looked = sum((near if kind == "sliding_attention" else tokens) + words for kind in transformer.layer_types)
+    return 2.0 * tokens * (layers + ends) + 4.0 * tokens * looked * width
+
+
+def decoder_work(decoder: Any, frames: int) -> float:
+    """Operations of decoding so many frames."""
+    places, work = frames, 0.0
+    for module in decoder.modules():
+        if isinstance(module, torch.nn.ConvTranspose1d):
+            work += 2.0 * places * module.weight.numel()
+            places *= module.stride[0]
+        elif isinstance(module, torch.nn.Conv1d):
+            work += 2.0 * places * module.weight.numel()
+    return work
+
+
+def _filled(module: Any, device: str, kind: torch.dtype) -> Any:
+    """Give an empty module small random numbers; its buffers are as they should be."""
+    for name, parameter in list(module.named_parameters()):
+        value = torch.empty(parameter.shape, dtype=kind, device=device).uniform_(-_SMALL, _SMALL)
+        set_module_tensor_to_device(module, name, device, value=value, dtype=kind)
+    return module.to(device, kind).eval().requires_grad_(False)
+
+
+def _word_tokenizer() -> PreTrainedTokenizerFast:
+    """A tokenizer that makes one token of each word or mark: for speed, only their number counts."""
+    words = Tokenizer(models.WordLevel({END: 0, "word": 1}, unk_token="word"))  # noqa: S106 - no secret, a word
+    words.pre_tokenizer = pre_tokenizers.Whitespace()
+    return PreTrainedTokenizerFast(tokenizer_object=words, pad_token=END)
