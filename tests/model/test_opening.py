@@ -1,7 +1,9 @@
 """Does the house open the real model by itself? From weights on disk to a song, and to what `doctor` says."""
 
 import json
+import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +11,12 @@ import pytest
 from safetensors.torch import load_file, save_file
 from tiny import tiny, tiny_planner
 
-from acestep_serverless.assembly.engine import build_engine
+from acestep_serverless.assembly.engine import build_engine, engine_options
 from acestep_serverless.assembly.report import examine
 from acestep_serverless.engines.acestep.machine import cpu_flags, free_memory, this_machine
+from acestep_serverless.engines.acestep.opening import weights_of
+from acestep_serverless.engines.acestep.placement import Machine
+from acestep_serverless.engines.acestep.search import find
 from acestep_serverless.engines.base import GenerationRequest, Sampling
 from acestep_serverless.engines.turns import songs_of
 from acestep_serverless.errors import EngineUnavailable
@@ -58,6 +63,32 @@ def test_a_found_planner_is_opened_with_the_model(weights: Path) -> None:
     assert engine.words is None
     engine.load(quiet)
     assert engine.words is not None
+
+
+def test_another_model_finds_its_own_place_beside_the_planner_that_was_wished(weights: Path) -> None:
+    options = engine_options(settings(weights, planner="acestep-5Hz-lm-0.6B"), {})
+    looks: list[Machine] = []
+
+    def look() -> Machine:
+        looks.append(replace(this_machine(), gpus=(), cpu_bfloat16=bool(looks)))
+        return looks[-1]
+
+    offered = weights_of(find(options), look, replace(options, precision="auto"))
+    assert offered.planner_name == "acestep-5Hz-lm-0.6B"
+    assert offered.open_model("acestep-v15-turbo", quiet).placement.dtype == "float32"
+    other = offered.open_model("acestep-v15-base", quiet).placement
+    assert (other.dtype, other.planner) == ("bfloat16", "")
+
+
+def test_choosing_the_engine_and_searching_import_no_torch(weights: Path) -> None:
+    script = (
+        "import sys\nfrom pathlib import Path\nfrom acestep_serverless.engines import choose_engine\n"
+        "from acestep_serverless.engines.options import EngineOptions\n"
+        "import acestep_serverless.cli, acestep_serverless.assembly.core, acestep_serverless.assembly.weights\n"
+        "print(choose_engine('auto', EngineOptions(models_dir=Path(sys.argv[1]))).name, 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(weights)], capture_output=True, text=True, timeout=120)
+    assert done.stdout.split() == ["acestep", "False"], done.stderr
 
 
 def test_a_missing_tensor_reaches_the_user_by_name(weights: Path, tmp_path: Path) -> None:

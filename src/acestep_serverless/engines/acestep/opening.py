@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from acestep_serverless.engines.acestep.choosing import Chosen, choose
 from acestep_serverless.engines.acestep.engine import AceStepEngine, Offer, PlannerLike, Weights
@@ -19,12 +20,12 @@ from acestep_serverless.engines.options import EngineOptions
 
 def open_engine(options: EngineOptions) -> AceStepEngine:
     """Search, look at this machine, and give the engine, not yet loaded. Raises EngineUnavailable."""
-    return engine_of(find(options), this_machine(), options)
+    return AceStepEngine(weights_of(find(options), this_machine, options))
 
 
-def engine_of(found: Found, machine: Machine, options: EngineOptions) -> AceStepEngine:
-    """Give the engine over what was found: the chosen model first, the others on request."""
-    chosen = choose(found, machine, options)
+def weights_of(found: Found, look: Callable[[], Machine], options: EngineOptions) -> Weights:
+    """Offer what was found: the chosen model first, the others on request. `look` gives the machine as it is then."""
+    chosen = choose(found, look(), options)
     names = [chosen.model.name, *(model.name for model in found.models if model.name != chosen.model.name)]
     offers = tuple(Offer(name, found.model(name).shape.guided) for name in names)
 
@@ -32,17 +33,16 @@ def engine_of(found: Found, machine: Machine, options: EngineOptions) -> AceStep
         model = found.model(name)
         if model.name == chosen.model.name:
             return load_components(model, chosen.placement, progress)
-        # Another shape needs another placement; the planner that is loaded already stays where it is.
-        return load_components(model, choose(Found((model,), (), (), ()), machine, options).placement, progress)
+        # Another shape needs a placement of its own, in the memory that the loaded planner leaves.
+        alone = choose(found, look(), replace(options, model=name, planner="none"))
+        return load_components(model, alone.placement, progress)
 
-    return AceStepEngine(
-        Weights(
-            models=offers,
-            open_model=open_model,
-            planner_name=chosen.planner.name if chosen.planner else "",
-            open_planner=_planner_of(chosen),
-            songs_together=chosen.placement.songs_together,
-        )
+    return Weights(
+        models=offers,
+        open_model=open_model,
+        planner_name=chosen.planner.name if chosen.planner else "",
+        open_planner=_planner_of(chosen),
+        songs_together=chosen.placement.songs_together,
     )
 
 
