@@ -1,5 +1,6 @@
 """Fixtures of every room's tests: a real PostgreSQL, and the URLs of fresh databases of both kinds."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,9 @@ import pytest
 
 from acestep_serverless.database.engine import sqlite_url
 from postgresql_server import PostgreSQL
+
+os.environ["HF_HUB_CACHE"] = os.devnull
+"""Nobody's own weights: the engine "auto" must lead to the same one on every machine."""
 
 
 @pytest.fixture(scope="session")
