@@ -1,7 +1,8 @@
 """How loud is a song handed over? As upstream does it: its highest sample at -1 dBFS, and no other change.
 
 The model has mixed and mastered what it makes; a limiter on top would change its sound. A repainted song keeps its
-source's level instead, so that what was not repainted is the source, sample for sample.
+source's level instead, so that what was not repainted is the source, sample for sample; new sound beyond full scale
+is scaled down to it.
 """
 
 import numpy as np
@@ -19,11 +20,10 @@ _SILENT = 1e-6
 
 def finish(samples: torch.Tensor, brief: Brief) -> Clip:
     """Make a clip of decoded samples, float32 `[2, samples]` on the CPU."""
+    peak = samples.abs().amax()
     if brief.repainting is not None and brief.repainting.spliced and brief.source is not None:
-        spliced = _spliced(samples, brief)
-        return Clip(np.ascontiguousarray((spliced / spliced.abs().amax().clamp(min=1.0)).numpy()))
-    peak = samples.abs().amax().clamp(min=_SILENT)
-    return Clip(np.ascontiguousarray((samples * (PEAK / peak)).numpy()))
+        return Clip(np.ascontiguousarray(_spliced(samples / peak.clamp(min=1.0), brief).numpy()))
+    return Clip(np.ascontiguousarray((samples * (PEAK / peak.clamp(min=_SILENT))).numpy()))
 
 
 def _spliced(samples: torch.Tensor, brief: Brief) -> torch.Tensor:

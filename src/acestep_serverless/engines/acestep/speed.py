@@ -267,7 +267,7 @@ def step_work(transformer: Any, frames: int, words: int) -> float:
     width = int(config.num_attention_heads * config.head_dim)
     near = min(tokens, 2 * config.sliding_window + 1)
     looked = sum((near if kind == "sliding_attention" else tokens) + words for kind in transformer.layer_types)
-    return 2.0 * tokens * (layers + ends) + 4.0 * tokens * looked * width
+    return float(2 * tokens * (layers + ends) + 4 * tokens * looked * width)
 
 
 def decoder_work(decoder: Any, frames: int) -> float:
@@ -279,7 +279,7 @@ def decoder_work(decoder: Any, frames: int) -> float:
             places *= module.stride[0]
         elif isinstance(module, torch.nn.Conv1d):
             work += 2.0 * places * module.weight.numel()
-    return work
+    return float(work)
 
 
 def _filled(module: Any, device: str, kind: torch.dtype) -> Any:
