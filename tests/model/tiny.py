@@ -92,9 +92,19 @@ class Tiny:
         silence = self.condition_encoder.silence_latent.transpose(1, 2).contiguous()
         torch.save(silence, own / "silence_latent.pt")
         self.vae.save_pretrained(folder / "vae")
-        self.text_encoder.save_pretrained(folder / "Qwen3-Embedding-0.6B")
-        self.tokenizer.save_pretrained(folder / "Qwen3-Embedding-0.6B")
+        text = folder / "Qwen3-Embedding-0.6B"
+        self.text_encoder.save_pretrained(text)
+        self.tokenizer.save_pretrained(text)
+        (text / "config.json").write_text(json.dumps(self.older_text_config()), encoding="utf-8")
         return folder
+
+    def older_text_config(self) -> dict[str, Any]:
+        """Give the text encoder's `config.json` as transformers 4 wrote it, which is how it is published."""
+        config = self.text_encoder.config.to_dict()
+        theta = config.pop("rope_parameters")["rope_theta"]
+        config["torch_dtype"] = config.pop("dtype") or "float32"
+        older = {"rope_theta": theta, "rope_scaling": None, "transformers_version": "4.51.3"}
+        return {**config, **older, "architectures": ["Qwen3ForCausalLM"]}
 
     def original_config(self) -> dict[str, Any]:
         """Give the transformer's `config.json` as the upstream project writes it."""
@@ -151,7 +161,7 @@ def tiny(name: str = "acestep-v15-turbo", *, seed: int = 0) -> Tiny:
             audio_tokenizer=AceStepAudioTokenizer(**_ENCODER, audio_acoustic_hidden_dim=ACOUSTIC, fsq_dim=32),
             audio_token_detokenizer=AceStepAudioTokenDetokenizer(**_ENCODER, audio_acoustic_hidden_dim=ACOUSTIC),
             vae=_vae(),
-            text_encoder=Qwen3Model(_qwen(len(tokenizer), TEXT)),
+            text_encoder=Qwen3Model(_qwen(len(tokenizer), TEXT, rope_theta=1_000_000.0)),
             tokenizer=tokenizer,
         )
         made.condition_encoder.silence_latent.normal_()
@@ -258,7 +268,7 @@ def _vae() -> AutoencoderOobleck:
     )
 
 
-def _qwen(vocabulary: int, width: int) -> Qwen3Config:
+def _qwen(vocabulary: int, width: int, **older: Any) -> Qwen3Config:
     return Qwen3Config(
         vocab_size=vocabulary,
         hidden_size=width,
@@ -269,4 +279,5 @@ def _qwen(vocabulary: int, width: int) -> Qwen3Config:
         head_dim=HEAD,
         max_position_embeddings=32_768,
         tie_word_embeddings=True,
+        **older,
     )
