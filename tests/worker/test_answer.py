@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bucket_server import ACCESS_ID, ACCESS_SECRET, Storage, fetched, storage
 from handler_studio import Studio
 from recording_server import Recorded, Reply, recording_server
 from structlog.testing import capture_logs
@@ -23,6 +22,7 @@ from acestep_serverless.worker.loop import JobHandler, Tools
 from acestep_serverless.worker.notices import HOW_TO_GET_LINKS, NOWHERE_TO_FETCH, ONLY_IN_THE_OUTPUT
 from acestep_serverless.worker.places import without_gateway
 from acestep_serverless.worker.sink import ArtifactSink, AudioFile, Stored
+from bucket_server import ACCESS_ID, ACCESS_SECRET, Storage, fetched, storage
 
 SHORT = {"caption": "a calm tone", "duration": 1, "seed": 7}
 KEPT = KeptBounds(outputs=10, bytes=1 << 20, age_ms=3_600_000)

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bucket_server import ACCESS_ID, ACCESS_SECRET, Storage, fetched, storage
 from recording_server import Recorded, Reply, recording_server
 from structlog.testing import capture_logs
 
@@ -20,6 +19,7 @@ from acestep_serverless.worker.bucket_sink import BucketSink, UploadBounds
 from acestep_serverless.worker.delivery import FolderSink, InlineSink
 from acestep_serverless.worker.places import Places, without_gateway
 from acestep_serverless.worker.sink import AudioFile, Stored
+from bucket_server import ACCESS_ID, ACCESS_SECRET, Storage, fetched, storage
 
 DATA = bytes(range(256)) * 2_000
 QUICK = UploadBounds(attempts=3, seconds=5.0, pause=0.01)
