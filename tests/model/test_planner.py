@@ -53,12 +53,13 @@ def test_given_values_win_and_stand_in_the_models_thought(monkeypatch: pytest.Mo
     monkeypatch.setattr(
         prompts, "read_thought", lambda text, real=prompts.read_thought: read.append(text) or real(text)
     )
-    [plan] = planner().plan([wish(GIVEN)], wanted)
-    assert replace(plan.text, caption="") == replace(GIVEN, caption="")
+    given = replace(GIVEN, duration=2.6)
+    [plan] = planner().plan([wish(given)], wanted)
+    assert replace(plan.text, caption="") == replace(given, caption="")
     lines = read[0].splitlines()
     assert lines[:2] == ["<think>", "bpm: 97"]
     assert lines[-5:] == ["duration: 3", "keyscale: F♯ minor", "language: 'no'", "timesignature: 6", "</think>"]
-    assert len(plan.codes) == 15
+    assert len(plan.codes) == 13
 
 
 def test_only_what_is_asked_for_is_filled_in() -> None:
@@ -89,8 +90,10 @@ def test_seeds_make_the_difference() -> None:
 
 @pytest.mark.parametrize("planning", [PLAIN, replace(PLAIN, cfg_scale=1.0, top_k=7, repetition_penalty=1.4, top_p=1.0)])
 def test_codes_are_those_of_a_plain_loop_without_cache_batch_and_grammar(planning: Planning) -> None:
-    [plan] = planner().plan([MIXED[0], Wish(GIVEN, planning, 9)], wanted)[1:]
-    assert plan.codes == plain_codes(Wish(GIVEN, planning, 9), 15)
+    wished = Wish(replace(GIVEN, lyrics=codes.write_codes(range(0, 64, 2))), planning, 9)  # repetitions from the start
+    [plan] = planner().plan([MIXED[0], wished], wanted)[1:]
+    assert plan.codes == plain_codes(wished, 15)
+    assert len(set(plan.codes)) > 3
 
 
 def plain_codes(wished: Wish, count: int) -> tuple[int, ...]:
@@ -146,28 +149,27 @@ def test_a_plan_ends_within_one_token_of_its_cancel() -> None:
     assert planner().plan(MIXED[:1], wanted)
 
 
-def test_a_plan_can_be_cancelled_before_its_words_are_read() -> None:
-    looks: list[int] = []
-    with pytest.raises(GenerationCancelled):
-        planner().plan([wish(BARE, seed) for seed in range(3)], lambda: looks.append(1) or len(looks) == 1)
-    assert len(looks) == 1
-
-
 def test_songs_that_do_not_fit_into_memory_together_are_written_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    together, tried, real = planner().plan(MIXED, wanted), [], Rows.__init__
+    together, real, fed = planner().plan(MIXED, wanted), Rows.feed, []
 
-    def small(self: Rows, body: object, step: object, texts: list[list[int]], *rest: object) -> None:
-        tried.append(len(texts))
-        if len(texts) > 3:
+    def feed(self: Rows, tokens: Sequence[int]) -> torch.Tensor:
+        fed.append(len(tokens))
+        if len(tokens) > 3 and fed.count(len(tokens)) % 5 == 0:  # in the middle, when keys and values grow
             raise torch.OutOfMemoryError
-        real(self, body, step, texts, *rest)
+        return real(self, tokens)
 
-    monkeypatch.setattr(Rows, "__init__", small)
+    monkeypatch.setattr(Rows, "feed", feed)
     told: list[float] = []
     assert planner().plan(MIXED, wanted, told.append) == together
-    assert max(tried) > 3
+    assert max(fed) > 3
     assert told == sorted(told)
-    monkeypatch.setattr(Rows, "__init__", lambda self, *rest: small(self, None, None, [[]] * 4))
+
+
+def test_a_song_that_does_not_fit_into_memory_alone_is_an_engine_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: Rows, tokens: Sequence[int]) -> torch.Tensor:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr(Rows, "feed", full)
     with pytest.raises(EngineError, match="no memory"):
         planner().plan(MIXED, wanted)
 
@@ -176,10 +178,10 @@ def test_a_compiled_step_serves_every_length_and_batch_and_plans_the_same(monkey
     counter, real = CompileCounter(), torch.compile
     monkeypatch.setattr(torch, "compile", lambda module: real(module, backend=counter, fullgraph=True))
     made = Planner(tiny_parts(), lengths=SHORT, compiled=True)
-    long = Wish(replace(GIVEN, duration=40.0), replace(PLAIN, cfg_scale=1.0), 1)
-    for wishes in (MIXED[1:2], MIXED[:2], [long]):
+    songs = [Wish(GIVEN, PLAIN, seed) for seed in range(2)]
+    for wishes in (songs[:1], songs):
         assert made.plan(wishes, wanted) == planner().plan(wishes, wanted)
-    assert 1 <= counter.frame_count <= 5
+    assert 1 <= counter.frame_count <= 2
 
 
 def test_progress_never_falls_and_ends_at_one() -> None:

@@ -105,6 +105,7 @@ def test_all_seventy_keys_and_fifty_one_languages_are_there() -> None:
         ("caption: - a", "caption", False),
         ("caption: 'a", "caption", False),
         ("caption: <|audio_code_3|>", "caption", False),
+        ("caption: love <3", "caption", False),  # "<" begins the tags and tokens that end a thought
         ("caption: ", "caption", False),
     ],
 )

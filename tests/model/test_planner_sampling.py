@@ -7,6 +7,7 @@ import pytest
 import torch
 from transformers import RepetitionPenaltyLogitsProcessor, TopKLogitsWarper
 
+from acestep_serverless.engines.acestep import sampling
 from acestep_serverless.engines.acestep.sampling import Settings, Table, choose, cut, draw, guide, penalize
 from acestep_serverless.engines.base import Planning
 
@@ -64,6 +65,16 @@ def test_top_p_keeps_the_best_tokens_whose_chances_reach_it(top_p: float) -> Non
             share += math.exp(given[song, token].item()) / total
         assert set(torch.nonzero(kept[song] > -torch.inf)[:, 0].tolist()) == expected
         assert all(kept[song, token] == given[song, token] for token in expected)
+
+
+@pytest.mark.parametrize("candidates", [1, 3, 17, 49, 50])
+def test_a_few_candidates_tell_the_same_as_all_tokens(candidates: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = logits(12)
+    top_k, top_p = column(0, 9, 30, 0, kind=torch.int64), column(0.7, 1.0, 0.95, 1.0)
+    whole = cut(given, top_k, top_p)
+    monkeypatch.setattr(sampling, "CANDIDATES", candidates)
+    assert torch.equal(cut(given, top_k, top_p), whole)
+    assert [int((song > -torch.inf).sum()) for song in whole][1::2] == [9, TOKENS]
 
 
 def test_songs_with_cuts_off_keep_all_tokens_beside_songs_with_cuts() -> None:

@@ -18,6 +18,7 @@ from acestep_serverless.engines.base import Planning
 Tensor = Any
 """A torch.Tensor: torch is read as Any, since it is no dependency of the default install."""
 
+CANDIDATES = 2_048
 COLDEST = 1e-4
 """Below this temperature the best token is taken."""
 
@@ -61,15 +62,29 @@ def penalize(logits: Tensor, seen: Tensor, penalties: Tensor) -> Tensor:
 def cut(logits: Tensor, top_k: Tensor, top_p: Tensor) -> Tensor:
     """Leave each song its `top_k` best tokens (0: all), and of these the best whose chances just reach `top_p`.
 
-    The best token always stays. top_k is an integer tensor [songs, 1], top_p a float one.
+    The best token always stays, and so do tokens level with the last one that stays. top_k is an integer tensor
+    [songs, 1], top_p a float one; 1.0 is all. The best CANDIDATES tell it for all but very flat chances; sorting all
+    64,000 takes ten times as long (12 ms a song on one core of a CPU, a fifth of what the model itself takes).
     """
-    ordered, places = logits.sort(dim=-1, descending=True, stable=True)
-    ranks = torch.arange(logits.shape[-1], device=logits.device)
-    ordered = ordered.masked_fill((top_k > 0) & (ranks >= top_k), -torch.inf)
-    chances = ordered.softmax(dim=-1)
-    before = chances.cumsum(dim=-1) - chances
-    kept = ordered.masked_fill((before > top_p) & (ranks > 0), -torch.inf)
-    return torch.full_like(logits, -torch.inf).scatter(-1, places, kept)
+    tokens = logits.shape[-1]
+    floor, told = _floor(logits, logits.topk(min(CANDIDATES, tokens), dim=-1).values, top_k, top_p)
+    if not bool(told.all()):
+        floor, _ = _floor(logits, logits.sort(dim=-1, descending=True).values, top_k, top_p)
+    return logits.masked_fill(logits < floor, -torch.inf)
+
+
+def _floor(logits: Tensor, best: Tensor, top_k: Tensor, top_p: Tensor) -> tuple[Tensor, Tensor]:
+    """The lowest logit that stays, [songs, 1], and whether these `best` ones, in order, are enough to tell."""
+    ranks = torch.arange(best.shape[-1], device=best.device)
+    among = (top_k == 0) | (ranks < top_k)
+    ordered = best.masked_fill(~among, -torch.inf)
+    whole = torch.where(top_k == 0, logits.logsumexp(-1, keepdim=True), ordered.logsumexp(-1, keepdim=True))
+    chances = (ordered - whole).exp()
+    stays = among & ((chances.cumsum(dim=-1) - chances <= top_p) | (ranks == 0))
+    number = stays.sum(dim=-1, keepdim=True)
+    everything = (top_k == 0) & (top_p >= 1.0)
+    floor = best.gather(-1, number - 1).masked_fill(everything, -torch.inf)
+    return floor, everything | (number < best.shape[-1])
 
 
 def draw(logits: Tensor, temperatures: Tensor, generators: Sequence[Any]) -> Tensor:
@@ -102,7 +117,7 @@ class Table:
     top_p: Tensor
     penalties: Tensor
     cuts: bool
-    """Whether top-k or top-p is on for any of them; the others are then sorted along, and come back unchanged."""
+    """Whether top-k or top-p is on for any of them; the others come back unchanged."""
 
     @classmethod
     def of(cls, settings: Sequence[Settings], device: Any) -> "Table":
