@@ -1,4 +1,4 @@
-"""Which wishes and folders reach an engine? The settings' wishes, and what the environment says of caches and volumes."""
+"""Which wishes and folders reach an engine? The settings' wishes, and what the environment says of its folders."""
 
 from pathlib import Path
 
