@@ -35,6 +35,8 @@ class Placed:
 
     offload: str = "none"
     device: str = "cpu"
+    compile: bool = False
+    codec_frames: int = 512
 
 
 class Parts:

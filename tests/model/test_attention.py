@@ -1,5 +1,7 @@
 """Does attention in blocks see exactly its window, and a whole pass what diffusers' transformer sees?"""
 
+from functools import partial
+
 import pytest
 import torch
 from generation import BASE, model
@@ -60,6 +62,18 @@ def test_a_pass_over_one_song_is_diffusers_own(frames: int) -> None:
         words, [moment] = velocity.hear(list(states)), velocity.moments([0.7])
         found = velocity(latents, context, [frames, frames], moment, words)
     assert (found - expected).abs().max() < 1e-5
+
+
+def test_a_compiled_pass_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Traced but not translated into machine code, which takes a minute; that part is torch's own.
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+    plain, compiled = Velocity(model(BASE).transformer), Velocity(model(BASE).transformer, compiled=True)
+    with torch.inference_mode():
+        words, [moment] = plain.hear([drawn(9, 32)]), plain.moments([0.5])
+        for frames in (30, 36):
+            latents, context = drawn(1, frames, 8), drawn(1, frames, 16, seed=1)
+            expected = plain(latents, context, [frames], moment, words)
+            assert (compiled(latents, context, [frames], moment, words) - expected).abs().max() < 1e-5
 
 
 def test_a_shorter_song_of_a_batch_is_moved_as_if_it_were_alone() -> None:

@@ -19,7 +19,7 @@ RATIOS = [2, 4, 4, 6, 10]
 @pytest.fixture
 def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(codec_module, "_FRAMES_IN_A_TILE", {"cpu": 8})
-    monkeypatch.setattr(codec_module, "_TILES_AT_ONCE", {"cpu": 3})
+    monkeypatch.setattr(Codec, "_side_by_side", lambda _self, _weight: 3)
     monkeypatch.setattr(decoder_module, "_CHUNK", 2**8)  # so that each stage of the decoder is cut as well
 
 

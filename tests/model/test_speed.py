@@ -56,4 +56,4 @@ def test_every_stage_is_measured_beside_the_pipeline() -> None:
 class Here:
     """Where the tiny model computes."""
 
-    device, dtype, codec_dtype, offload = "cpu", "float32", "float32", "none"
+    device, dtype, codec_dtype, offload, compile, codec_frames = "cpu", "float32", "float32", "none", False, 512

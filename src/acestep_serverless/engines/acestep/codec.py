@@ -22,7 +22,6 @@ Decoder = Callable[[torch.Tensor, Callable[[], None]], torch.Tensor]
 
 _RESIDUAL_REACH = 3 * (1 + 3 + 9)
 _FRAMES_IN_A_TILE = {"cpu": 384, "cuda": 512}
-_TILES_AT_ONCE = {"cpu": 1, "cuda": 4}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +53,9 @@ class Codec:
     Call it inside `torch.inference_mode()`. Folding is done in float32; it changes results by rounding only.
     """
 
-    def __init__(self, vae: Any) -> None:
-        self._vae = vae
+    def __init__(self, vae: Any, frames_at_once: int = 512) -> None:
+        """Take the codec's module, and how many frames it may work on at once on a GPU (several tiles side by side)."""
+        self._vae, self._frames_at_once = vae, frames_at_once
         ratios = list(vae.config.downsampling_ratios)
         self.samples_per_frame = int(vae.hop_length)
         self._exact = all(ratio % 2 == 0 for ratio in ratios)
@@ -83,7 +83,7 @@ class Codec:
         tiles = self._tiles(len(latents), self._decoder_halo, _size(weight), tiled=tiled and self._exact)
         samples = torch.empty(self._vae.config.audio_channels, len(latents) * hop)
         done, decoder = 0, self._decoder(weight)
-        for group in _alike(tiles, _TILES_AT_ONCE.get(weight.device.type, 1)):
+        for group in _alike(tiles, self._side_by_side(weight)):
             parts = torch.cat([given[:, :, tile.before : tile.after] for tile in group])
             share = done / len(latents)
             for tile, sound in zip(group, decoder(parts, partial(watch, share)), strict=True):
@@ -92,6 +92,10 @@ class Codec:
                 done += tile.end - tile.start
             watch(done / len(latents))
         return samples
+
+    def _side_by_side(self, weight: torch.Tensor) -> int:
+        """How many tiles are decoded together: on a CPU one keeps every core busy and more only fill the cache."""
+        return 1 if weight.device.type == "cpu" else max(1, self._frames_at_once // _size(weight))
 
     def _decoder(self, weight: torch.Tensor) -> Decoder:
         """The decoder for where the weights are now, made anew when they have moved or changed their type."""

@@ -48,9 +48,9 @@ class Studio:
     @classmethod
     def of(cls, parts: Any, shelf: Shelf) -> "Studio":
         """Set up a model whose modules are loaded."""
-        codec = Codec(parts.vae)
+        codec = Codec(parts.vae, parts.placement.codec_frames)
         shelf.fit(parts.transformer)
-        velocity = Velocity(parts.transformer)
+        velocity = Velocity(parts.transformer, compiled=parts.placement.compile)
         return cls(parts, codec, Conditioner(parts, codec), velocity, shelf, parts.guided, parts.steps)
 
     def make(self, desk: Desk, songs: Sequence[Song]) -> Iterator[Made]:

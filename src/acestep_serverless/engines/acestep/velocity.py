@@ -6,7 +6,7 @@ song looks at its own words and frames only; sliding windows skip what lies outs
 `[songs, frames, channels]`, context `[songs, frames, context channels]`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,9 +36,11 @@ class Moment:
 class Velocity:
     """Predicts velocities with a transformer. Call it inside `torch.inference_mode()`."""
 
-    def __init__(self, transformer: Any) -> None:
+    def __init__(self, transformer: Any, *, compiled: bool = False) -> None:
+        """Take an AceStepTransformer1DModel; `compiled` has torch compile what a layer does, once for each kind."""
         self._model = transformer
         self._config = transformer.config
+        self._layer: Callable[..., torch.Tensor] = torch.compile(_through, dynamic=True) if compiled else _through
 
     @property
     def device(self) -> torch.device:
@@ -92,24 +94,25 @@ class Velocity:
         found = self._model.proj_out_conv(hidden.transpose(1, 2)).transpose(1, 2)[:, :total].float()
         return found if sounding is None else found * _until(frames, found)[..., None]
 
-    def _layer(
-        self,
-        layer: Any,
-        hidden: torch.Tensor,
-        turn: tuple[torch.Tensor, torch.Tensor],
-        moment: torch.Tensor,
-        words: tuple[torch.Tensor, torch.Tensor],
-        own: torch.Tensor | None,
-        sounding: torch.Tensor | None,
-    ) -> torch.Tensor:
-        shift, scale, gate, late_shift, late_scale, late_gate = (layer.scale_shift_table + moment).chunk(6, dim=1)
-        steered = layer.self_attn_norm(hidden) * (1 + scale) + shift
-        hidden = hidden + _look_around(layer.self_attn, steered, turn, sounding) * gate
-        queries = _heads(layer.cross_attn.to_q(layer.cross_attn_norm(hidden)), layer.cross_attn)
-        queries = layer.cross_attn.norm_q(queries).transpose(1, 2)
-        hidden = hidden + _leave(layer.cross_attn, attend(queries, *words, own))
-        steered = layer.mlp_norm(hidden) * (1 + late_scale) + late_shift
-        return hidden + layer.mlp(steered) * late_gate
+
+def _through(
+    layer: Any,
+    hidden: torch.Tensor,
+    turn: tuple[torch.Tensor, torch.Tensor],
+    moment: torch.Tensor,
+    words: tuple[torch.Tensor, torch.Tensor],
+    own: torch.Tensor | None,
+    sounding: torch.Tensor | None,
+) -> torch.Tensor:
+    """Go through one layer: look around, hear the words, think."""
+    shift, scale, gate, late_shift, late_scale, late_gate = (layer.scale_shift_table + moment).chunk(6, dim=1)
+    steered = layer.self_attn_norm(hidden) * (1 + scale) + shift
+    hidden = hidden + _look_around(layer.self_attn, steered, turn, sounding) * gate
+    queries = _heads(layer.cross_attn.to_q(layer.cross_attn_norm(hidden)), layer.cross_attn)
+    queries = layer.cross_attn.norm_q(queries).transpose(1, 2)
+    hidden = hidden + _leave(layer.cross_attn, attend(queries, *words, own))
+    steered = layer.mlp_norm(hidden) * (1 + late_scale) + late_shift
+    return hidden + layer.mlp(steered) * late_gate
 
 
 def _embed(module: Any, level: torch.Tensor, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
