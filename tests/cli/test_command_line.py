@@ -25,7 +25,7 @@ def program(folder: Path, *words: str, **environ: str) -> Program:
 def test_help_names_every_command(tmp_path: Path) -> None:
     done = program(tmp_path, "--help")
     assert done.returncode == 0
-    commands = "serve worker acestep-api generate doctor jobs workers endpoints keys models"
+    commands = "serve worker acestep-api generate doctor jobs workers endpoints keys models bench"
     for command in commands.split():
         assert f"\n  {command} " in done.stdout
         assert program(tmp_path, command, "--help").returncode == 0
@@ -33,6 +33,14 @@ def test_help_names_every_command(tmp_path: Path) -> None:
 
 def test_version_is_the_packages(tmp_path: Path) -> None:
     assert program(tmp_path, "--version").stdout.split() == ["acestep-serverless", __version__]
+
+
+def test_bench_says_what_it_needs_before_it_takes_minutes(tmp_path: Path) -> None:
+    done = program(tmp_path, "bench", "engine")
+    assert done.returncode == 1
+    assert "bench engine measures with random weights only: add --random-weights" in done.stderr
+    done = program(tmp_path, "bench", "engine", "--duration", "30,long")
+    assert "duration: must be numbers from 1 to 600 with commas between them, got '30,long'" in done.stderr
 
 
 def test_serves_help_names_every_setting_with_its_meaning(tmp_path: Path) -> None:
