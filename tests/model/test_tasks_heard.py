@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from generation import BASE, TURBO, Parts, asked, engine, made_of, model, noise_clip, songs_of
+from generation import BASE, TURBO, Parts, Watched, asked, engine, made_of, model, noise_clip, songs_of
 from planner_parts import planner
 from tiny import tiny
 
@@ -124,7 +124,11 @@ def test_the_planner_fills_in_what_is_open_and_writes_the_codes() -> None:
     ready.load(lambda _done, _stage: None)
     assert {"thinking", "sample_mode"} <= ready.uses
     assert ready.language_model == "tiny-planner"
-    [song] = songs_of(ready, asked(1, bpm=None, duration=2.0, planning=Planning(thinking=True)))
+    watched = Watched(asked(1, bpm=None, duration=2.0, planning=Planning(thinking=True)))
+    [made] = ready.generate([watched.piece()])
+    song = made.song
+    assert [done for done, _ in watched.heard] == sorted(done for done, _ in watched.heard)
+    assert "planning" in [stage for _, stage in watched.heard]
     assert isinstance(song, Song)
     assert 30 <= song.metas.bpm <= 300
     assert (song.metas.duration, song.metas.key_scale) == (2.0, "C# minor")

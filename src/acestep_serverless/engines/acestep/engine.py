@@ -12,7 +12,7 @@ import torch
 
 from acestep_serverless.engines.acestep.adapters import Shelf
 from acestep_serverless.engines.acestep.batching import Desk, Song, sharing
-from acestep_serverless.engines.acestep.making import CONDITIONING, Studio, at_work, free_memory
+from acestep_serverless.engines.acestep.making import CONDITIONING, PLANNED, Studio, at_work, free_memory
 from acestep_serverless.engines.acestep.tasks import brief, spell_codes, stereo
 from acestep_serverless.engines.acestep.wishes import Plan, Wish
 from acestep_serverless.engines.base import (
@@ -155,7 +155,8 @@ class AceStepEngine:
     def generate(self, pieces: Sequence[Piece]) -> Iterator[Made]:
         """Make all pieces in one pass, or in as few as the memory allows; analyses come first."""
         desk = Desk.of(pieces)
-        studio = self._open(pieces[0].request.model or self.models[0], pieces[0].progress)
+        first = pieces[0]
+        studio = self._open(first.request.model or self.models[0], lambda _, stage: first.progress(0.0, stage))
         for number, piece in enumerate(pieces):
             if piece.request.analysis:
                 yield from self._analysed(desk, studio, number, piece)
@@ -207,8 +208,11 @@ class AceStepEngine:
         if self._planner is None or editing.task_type != "text2music" or editing.audio_code_string.strip():
             return
         wishes = [Wish.of(song.request, song.seed) for song in songs]
-        piece.progress(0.0, "planning")
-        for song, plan in zip(songs, self._planner.plan(wishes, piece.cancelled, lambda _: None), strict=True):
+
+        def told(done: float) -> None:
+            desk.tell(songs, PLANNED * done, "planning")
+
+        for song, plan in zip(songs, self._planner.plan(wishes, piece.cancelled, told), strict=True):
             song.request = _planned(song.request, plan)
 
     def _analysed(self, desk: Desk, studio: Studio, number: int, piece: Piece) -> Iterator[Made]:

@@ -25,6 +25,8 @@ from acestep_serverless.engines.base import Song as MadeSong
 from acestep_serverless.errors import EngineError
 
 # Shares of a song's time: measured for 30 s of turbo on a CPU with bfloat16, where the codec takes longest.
+PLANNED = 0.02
+"""Share of a song's time that is told while it is planned, however long that takes."""
 _HEARD, _WALKED = 0.03, 0.7
 CONDITIONING = ("text_encoder", "condition_encoder", "audio_tokenizer", "audio_token_detokenizer", "vae")
 """The parts that work before the walk."""
