@@ -287,7 +287,9 @@ def _filled(module: Any, device: str, kind: torch.dtype) -> Any:
     for name, parameter in list(module.named_parameters()):
         value = torch.empty(parameter.shape, dtype=kind, device=device).uniform_(-_SMALL, _SMALL)
         set_module_tensor_to_device(module, name, device, value=value, dtype=kind)
-    return module.to(device, kind).eval().requires_grad_(False)
+    for buffer in module.buffers():
+        buffer.data = buffer.data.to(device, kind if buffer.is_floating_point() else buffer.dtype)
+    return module.eval().requires_grad_(False)
 
 
 def _word_tokenizer() -> PreTrainedTokenizerFast:
