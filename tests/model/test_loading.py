@@ -1,6 +1,7 @@
 """Do weights load as they are? Both layouts, one file or shards, every shape; and what does not fit is named."""
 
 import json
+import warnings
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,14 @@ def test_weights_are_read_in_the_placement_s_types_and_progress_ends_at_one(tmp_
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1.0
     assert {"loading transformer", "loading vae", "loading text encoder"} <= {stage for _, stage in heard}
+
+
+def test_loading_bothers_nobody_with_its_libraries_own_warnings(tmp_path: Path) -> None:
+    TURBO_MODEL.save_checkpoints(tmp_path)
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        load(tmp_path)
+    assert [str(warning.message) for warning in heard] == []
 
 
 def test_loading_writes_nothing_and_keeps_no_file_open_to_changes(tmp_path: Path) -> None:

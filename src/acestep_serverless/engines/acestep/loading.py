@@ -4,6 +4,7 @@ Both layouts end as the same modules, those of diffusers' AceStepPipeline and of
 disk. `silence_latent.pt` of the upstream layout is the one file that is not safetensors; it is read as bare tensors.
 """
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,7 +150,10 @@ def read_tokenizer(folder: Path) -> Any:
 def _empty(found: FoundModel) -> dict[str, Any]:
     modules = {part: CLASSES[part](**getattr(found.shape, part)) for part in PARTS if getattr(found.shape, part)}
     codec = {key: value for key, value in read_object(found.parts["vae"] / CONFIG).items() if not key.startswith("_")}
-    modules["vae"] = AutoencoderOobleck(**codec)
+    with warnings.catch_warnings():
+        # Diffusers' codec wears torch's older weight norm; that is nothing a user could mend.
+        warnings.filterwarnings("ignore", message=".*weight_norm.* is deprecated", category=FutureWarning)
+        modules["vae"] = AutoencoderOobleck(**codec)
     modules["text_encoder"] = Qwen3Model(Qwen3Config(**read_object(found.parts["text_encoder"] / CONFIG)))
     return modules
 
