@@ -2,7 +2,13 @@
 
 An answer depends on its own draft and seed alone: every prompt is read by itself, every row stands by itself in the
 cache, every song has its own generator, grammar and settings. Only the number of rows in a matrix product is shared,
-which moves a logit in its last digits.
+which may move a logit in its last digits. (On a CPU it does not: products of 1, 2, 3, 4, 8 and 16 rows in bfloat16
+agreed to the bit, and the real 0.6B shape wrote the same codes alone and beside three others.)
+
+A step is bound by reading the weights: on that CPU and shape 16 rows (8 guided songs) take 2.0 times as long as 2,
+and the head costs 44 ms for the 64,000 codes instead of 119 ms for all 217,204 tokens, beside 485 ms for the layers
+(one thread of a busy machine: read the ratios). Compiling saves 0.3 ms a layer there and takes minutes, so it is for
+GPUs, where starting the kernels is what a step waits for.
 """
 
 from collections import deque
