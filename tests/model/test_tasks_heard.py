@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from generation import BASE, TURBO, Parts, Watched, asked, engine, made_of, model, noise_clip, songs_of
+from generation import BASE, TURBO, Parts, Placed, Watched, asked, engine, made_of, model, noise_clip, songs_of
 from planner_parts import planner
 from tiny import tiny
 
@@ -132,3 +132,11 @@ def test_the_planner_fills_in_what_is_open_and_writes_the_codes() -> None:
     assert isinstance(song, Song)
     assert 30 <= song.metas.bpm <= 300
     assert (song.metas.duration, song.metas.key_scale) == (2.0, "C# minor")
+
+
+def test_parts_that_come_and_go_make_the_same_song() -> None:
+    parts = Parts(model(TURBO))
+    parts.placement = Placed(offload="parts")
+    ready = AceStepEngine(Weights((Offer(TURBO, guided=False),), lambda _name, _progress: parts))
+    ready.load(lambda _done, _stage: None)
+    assert np.array_equal(songs_of(ready, asked(1))[0].clip.samples, songs_of(engine(), asked(1))[0].clip.samples)
