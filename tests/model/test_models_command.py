@@ -165,11 +165,12 @@ def test_only_files_of_use_are_fetched(name: str, used: bool) -> None:
 
 
 def test_the_command_fetches_as_the_environment_says(hub: Hub, tmp_path: Path) -> None:
-    environ = os.environ | {"HF_ENDPOINT": hub.url, "HF_HUB_CACHE": str(tmp_path / "hub")}
+    environ = os.environ | {"HF_ENDPOINT": hub.url, "HF_HUB_CACHE": str(tmp_path / "hub"), "HF_HOME": str(tmp_path)}
     command = [sys.executable, "-m", "acestep_serverless", "models", "download", "acestep-5Hz-lm-0.6B"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environ, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert f"snapshots/{COMMIT}/model.safetensors" in done.stdout
+    repository = tmp_path / "hub" / "models--ACE-Step--acestep-5Hz-lm-0.6B"
+    assert f"{repository}/snapshots/{COMMIT}/model.safetensors\n" in done.stdout
 
 
 def test_the_commands_say_what_is_here_and_whether_it_is_whole(repositories: dict[str, Path]) -> None:
