@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8000
-# One more than two cores: most tests of the whole endpoint wait for processes of their own.
-TEST_PROCESSES ?= 3
+# Twice two cores: most tests of the whole endpoint wait for processes of their own.
+TEST_PROCESSES ?= 4
 OLD_SDKS := 1.7.9 1.6.2
 JAVASCRIPT := tests/endpoint/javascript
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -52,7 +52,7 @@ $(VENV)/.acestep: $(VENV)/.test
 	@touch $@
 
 test-model: $(VENV)/.acestep ## what needs the extra [acestep]: the real classes with tiny random weights, on the CPU
-	@$(BIN)/python -m pytest tests/model
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/model --numprocesses 2 --dist worksteal
 
 check: $(VENV)/.test ## formatting, lint, strict types
 	@$(BIN)/ruff format --check .

@@ -310,13 +310,13 @@ async def test_a_batch_is_forgotten_after_its_jobs_and_until_then_counts_those_t
     await either.parts.shelf.clear(ids[:2])
     assert await counted(either, batch_id) == (3, 1, 1, 1)
     assert await ids_of(either, batch_id) == ids[2:]
-    assert await either.parts.batches.sweep() == 1
+    await either.parts.batches.sweep()  # Unless the gateway's own sweep, each second, was quicker.
     assert (await either.get(f"batch/{forgotten}")).status_code == 404
     await worker.done(ids[2], '{"output": 1}')
     assert await counted(either, batch_id) == (3, 0, 2, 1)
     await either.parts.shelf.clear(ids)
     either.clock.move(61)
-    assert await either.parts.batches.sweep() == 1
+    await either.parts.batches.sweep()
     assert (await either.get("batch")).json()["total"] == 0
 
 
