@@ -145,7 +145,7 @@ JSON_VALUES = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(NAMES), JSON_VALUES, max_size=6))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_every_object_is_either_an_order_within_the_limits_or_refused_by_field(body: dict[str, object]) -> None:
     engine = SineEngine()
     try:
@@ -204,7 +204,7 @@ FIELDS_OF_ROUTES = ["query", "temperature", "model", "slot", "scale", "adapter_n
     ),
     route=st.sampled_from(POSTS),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 async def test_no_body_brings_the_server_down(waiting: FastAPI, body: bytes, content_type: str, route: str) -> None:
     async with httpx.AsyncClient(transport=httpx.ASGITransport(waiting), base_url="http://acestep") as http:
         response = await http.post(route, content=body, headers={"content-type": content_type.encode()})

@@ -23,7 +23,7 @@ def filled(wanted: list[tuple[str, int, Sharing | None]]) -> tuple[FairQueue, li
 
 
 @given(ENTRIES)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_every_task_is_taken_once_and_a_batch_holds_only_what_fits(
     wanted: list[tuple[str, int, Sharing | None]],
 ) -> None:
@@ -43,7 +43,7 @@ def test_every_task_is_taken_once_and_a_batch_holds_only_what_fits(
 
 
 @given(ENTRIES)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_whoever_goes_first_is_its_callers_oldest_and_no_caller_waits_for_two_turns_of_another(
     wanted: list[tuple[str, int, Sharing | None]],
 ) -> None:

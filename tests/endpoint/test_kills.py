@@ -74,7 +74,7 @@ def test_ten_jobs_outlive_the_death_of_the_worker_then_the_core_then_the_parent(
 
 def test_ctrl_c_ends_everything_and_a_new_start_goes_on_where_it_was(sketch_house: House):
     house = sketch_house
-    job_ids = [house.run(caption="slow strings", duration=120, seed=1) for _ in range(3)]
+    job_ids = [house.run(caption="slow strings", duration=60, seed=1) for _ in range(3)]
     wait_for_a_running_one(house, job_ids)
     began = time.monotonic()
     house.stop()
@@ -87,7 +87,7 @@ def test_ctrl_c_ends_everything_and_a_new_start_goes_on_where_it_was(sketch_hous
 
 def test_a_killed_core_cuts_no_running_song_and_its_worker_stays(sketch_house: House):
     house = sketch_house
-    job_id = house.run(caption="long pads", duration=400, seed=1)
+    job_id = house.run(caption="long pads", duration=240, seed=1)
     house.wait(job_id, "IN_PROGRESS")
     (worker,) = house.children("worker")
     for _ in range(3):

@@ -110,7 +110,7 @@ def test_wrong_input_fails_the_job_with_every_field_named(house: House):
 
 
 def test_a_run_shows_its_progress_and_ends_with_its_output(house: House):
-    job_id = house.run(caption="long strings", duration=600, seed=1, poll_interval=1)
+    job_id = house.run(caption="long strings", duration=240, seed=1, poll_interval=1)
     seen = []
 
     def ended() -> bool:

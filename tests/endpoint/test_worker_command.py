@@ -64,7 +64,7 @@ def test_a_worker_gives_signs_of_life_as_often_as_its_gateway_wants_them(tmp_pat
     command = [sys.executable, "-m", "acestep_serverless", "worker", "--gateway", house.url, "--engine", "sketch"]
     crew = subprocess.Popen(command, env={**environ, "ACESTEP_SERVERLESS_WORKER_KEY": house.worker_key}, cwd=tmp_path)
     try:
-        job_id = house.run(caption="slow strings", duration=400, seed=1, poll_interval=30)
+        job_id = house.run(caption="slow strings", duration=240, seed=1, poll_interval=30)
         assert house.wait(job_id, seconds=90)["status"] == "COMPLETED"
         assert house.health()["jobs"]["retried"] == 0
     finally:

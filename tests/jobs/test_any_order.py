@@ -167,7 +167,7 @@ def test_any_order_on_sqlite(tmp_path):
     numbers = itertools.count()
     run_state_machine_as_test(
         lambda: AnyOrder(sqlite_url(tmp_path / f"{next(numbers)}.sqlite3")),
-        settings=settings(max_examples=25, **COMMON),
+        settings=settings(max_examples=15, **COMMON),
     )
 
 
