@@ -3,8 +3,10 @@
 import json
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,8 +15,9 @@ from tiny import tiny, tiny_planner
 
 from acestep_serverless.assembly.engine import build_engine, engine_options
 from acestep_serverless.assembly.report import examine
+from acestep_serverless.engines.acestep.loading import PlannerParts
 from acestep_serverless.engines.acestep.machine import cpu_flags, free_memory, this_machine
-from acestep_serverless.engines.acestep.opening import weights_of
+from acestep_serverless.engines.acestep.opening import VisitingPlanner, weights_of
 from acestep_serverless.engines.acestep.placement import Machine
 from acestep_serverless.engines.acestep.search import find
 from acestep_serverless.engines.base import GenerationRequest, Sampling
@@ -140,3 +143,41 @@ def test_the_machine_is_looked_at_as_it_is(tmp_path: Path) -> None:
     assert free_memory(meminfo, limit, used) == 10_000_000
     limit.write_text("max\n")
     assert free_memory(meminfo, limit, used) == 16_000 * 1024
+
+
+class Mover:
+    """In place of a language model: notes where it was moved to."""
+
+    def __init__(self) -> None:
+        self.places: list[str] = []
+
+    def to(self, place: str) -> None:
+        self.places.append(place)
+
+
+class Holding:
+    """In place of a planner: the first caller stays until it is let go."""
+
+    def __init__(self) -> None:
+        self.arrived, self.go = threading.Event(), threading.Event()
+
+    def invent(self, query: str, *_: Any) -> str:
+        if query == "stay":
+            self.arrived.set()
+            assert self.go.wait(30)
+        return query
+
+
+def test_a_visiting_planner_leaves_its_device_with_the_last_of_its_callers() -> None:
+    planner, model = Holding(), Mover()
+    visiting: Any = VisitingPlanner(planner, PlannerParts("p", model, None), "cuda:0")  # type: ignore[arg-type]  # only what is asked here
+    first = threading.Thread(target=visiting.invent, args=("stay", "en", None, None))
+    first.start()
+    try:
+        assert planner.arrived.wait(30)
+        assert visiting.invent("pass by", "en", None, None) == "pass by"
+        assert model.places == ["cuda:0"]
+    finally:
+        planner.go.set()
+        first.join(30)
+    assert model.places == ["cuda:0", "cpu"]

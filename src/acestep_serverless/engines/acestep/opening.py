@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from threading import Lock
 
 from acestep_serverless.engines.acestep.choosing import Chosen, choose
 from acestep_serverless.engines.acestep.engine import AceStepEngine, Offer, PlannerLike, Weights
@@ -60,19 +61,27 @@ def _planner_of(chosen: Chosen) -> Callable[[Progress], PlannerLike] | None:
 
 
 class VisitingPlanner:
-    """A planner that is on its device only while it works, and in main memory otherwise."""
+    """A planner that is on its device only while it works, and in main memory otherwise. It leaves with the last of its
+    callers: songs and words are asked for by two threads."""
 
     def __init__(self, planner: PlannerLike, parts: PlannerParts, device: str) -> None:
         self._planner, self._parts, self._device = planner, parts, device
+        self._callers, self._moving = 0, Lock()
 
     @contextmanager
     def _there(self) -> Iterator[PlannerLike]:
-        self._parts.model.to(self._device)
+        with self._moving:
+            if not self._callers:
+                self._parts.model.to(self._device)
+            self._callers += 1
         try:
             yield self._planner
         finally:
-            self._parts.model.to("cpu")
-            free_memory()
+            with self._moving:
+                self._callers -= 1
+                if not self._callers:
+                    self._parts.model.to("cpu")
+                    free_memory()
 
     def plan(self, wishes: Sequence[Wish], cancelled: Cancelled, told: Callable[[float], None]) -> list[Plan]:
         """Plan songs (`planner.Planner.plan`)."""
