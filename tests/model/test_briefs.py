@@ -7,7 +7,8 @@ import pytest
 from generation import asked, noise_clip
 
 from acestep_serverless.audio.clip import Clip
-from acestep_serverless.engines.acestep.tasks import Repainting, brief, spell_codes
+from acestep_serverless.engines.acestep.codes import write_codes
+from acestep_serverless.engines.acestep.tasks import Repainting, brief
 from acestep_serverless.engines.base import Editing
 from acestep_serverless.errors import InputError
 
@@ -62,7 +63,7 @@ def test_lengths_are_frames_of_the_source_the_codes_or_the_request() -> None:
     assert brief(asked(1, duration=1.01), 600.0).frames == 26
     assert edited(task_type="extract").frames == 50
     assert "- duration: 2 seconds" in edited(task_type="extract").text
-    assert edited(source=None, audio_code_string=spell_codes((1, 2, 3))).frames == 15
+    assert edited(source=None, audio_code_string=write_codes((1, 2, 3))).frames == 15
 
 
 def test_a_span_beyond_the_source_makes_it_longer_with_silence() -> None:

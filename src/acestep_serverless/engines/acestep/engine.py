@@ -12,8 +12,9 @@ import torch
 
 from acestep_serverless.engines.acestep.adapters import Shelf
 from acestep_serverless.engines.acestep.batching import Desk, Song, sharing
+from acestep_serverless.engines.acestep.codes import write_codes
 from acestep_serverless.engines.acestep.making import CONDITIONING, PLANNED, Studio, at_work, free_memory
-from acestep_serverless.engines.acestep.tasks import brief, spell_codes, stereo
+from acestep_serverless.engines.acestep.tasks import brief, stereo
 from acestep_serverless.engines.acestep.wishes import Plan, Wish
 from acestep_serverless.engines.base import (
     Analysis,
@@ -247,7 +248,7 @@ class AceStepEngine:
             codes = studio.conditioner.codes(stereo(request.editing.source))
         if request.analysis == "full_analysis_only" and planner is not None:
             return planner.understand(codes, request.planning, request.seeds[0], piece.cancelled)
-        return Analysis(duration=request.editing.source.seconds, audio_codes=spell_codes(codes))
+        return Analysis(duration=request.editing.source.seconds, audio_codes=write_codes(codes))
 
 
 def _planned(request: GenerationRequest, plan: Plan) -> GenerationRequest:
@@ -262,5 +263,5 @@ def _planned(request: GenerationRequest, plan: Plan) -> GenerationRequest:
         key_scale=text.key_scale,
         time_signature=text.time_signature,
         vocal_language=text.vocal_language,
-        editing=replace(request.editing, audio_code_string=spell_codes(plan.codes)),
+        editing=replace(request.editing, audio_code_string=write_codes(plan.codes)),
     )

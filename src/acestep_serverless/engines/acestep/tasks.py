@@ -128,11 +128,6 @@ def conditioned_text(request: GenerationRequest, instruction: str, seconds: floa
     )
 
 
-def spell_codes(codes: tuple[int, ...]) -> str:
-    """Spell audio codes as the REST API does."""
-    return "".join(f"<|audio_code_{code}|>" for code in codes)
-
-
 def stereo(clip: Clip) -> Clip:
     """Give `clip` two channels."""
     return clip if clip.samples.shape[0] == 2 else Clip(np.repeat(clip.samples, 2, axis=0), clip.sample_rate)
