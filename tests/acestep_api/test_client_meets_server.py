@@ -47,7 +47,7 @@ async def test_a_finished_song_is_seen_at_once_however_long_the_interval(tmp_pat
         client = client_of(server)
         task_id = await client.release({"prompt": "x", "batch_size": 1})
         asked = SYSTEM_CLOCK.monotonic()
-        query = asyncio.create_task(client.query(task_id, wait=50))
+        query = asyncio.create_task(client.query(task_id, wait=3 * SOON))
         await asyncio.to_thread(engine.started.wait, SOON)
         engine.go.set()
         report = await asyncio.wait_for(query, SOON)
@@ -65,7 +65,7 @@ async def test_following_stops_at_the_deadline_with_a_last_report_that_is_not_fi
         reports = [r async for r in client.follow(task_id, interval=0.1, deadline=deadline)]
         assert reports
         assert not any(report.final for report in reports)
-        assert SYSTEM_CLOCK.monotonic() - deadline < 1
+        assert SYSTEM_CLOCK.monotonic() - deadline < SOON
         assert await client.cancel(task_id)
         assert (await client.query(task_id, wait=0)).stage == "cancelled"
 

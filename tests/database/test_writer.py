@@ -25,11 +25,11 @@ class Gate:
     def __init__(self, writer):
         self.reached, self.open = threading.Event(), threading.Event()
         self.future = writer.submit(self)
-        assert self.reached.wait(5)
+        assert self.reached.wait(60)
 
     def __call__(self, _connection):
         self.reached.set()
-        assert self.open.wait(5)
+        assert self.open.wait(60)
 
 
 @pytest.fixture
@@ -183,7 +183,7 @@ def test_many_threads_write_at_once_and_nothing_is_lost(engine, writer):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     assert [future.result(10) for future in futures] == [1] * 400
     assert len(texts(engine)) == 400
 

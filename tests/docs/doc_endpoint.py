@@ -38,7 +38,7 @@ def free_port() -> int:
 
 
 def wait_until_up(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 90
     while time.monotonic() < deadline and process.poll() is None:
         try:
             httpx.get(f"{url}/openapi.json", timeout=1, trust_env=False)

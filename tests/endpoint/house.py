@@ -131,7 +131,7 @@ class House:
     def stop(self) -> None:
         family = self.family() if self.process.poll() is None else []
         self.process.send_signal(signal.SIGINT)
-        self.process.wait(30)
+        self.process.wait(60)
         _, left = psutil.wait_procs(family, timeout=5)
         for process in left:
             process.kill()
@@ -182,5 +182,5 @@ class SdkWorker:
     def close(self) -> None:
         if self.process.poll() is None:
             self.process.kill()
-        self.process.wait(10)
+        self.process.wait(60)
         self.tell_ended(died=False)

@@ -84,7 +84,7 @@ class Chaos:
         finally:
             if self.sdk_worker is not None:
                 self.sdk_worker.process.kill()
-                self.sdk_worker.process.wait(10)
+                self.sdk_worker.process.wait(60)
 
     async def bury(self, worker_id: str) -> None:
         """Tell the gateway of a death; of one that would be the third of an innocent job, as of an end in good
@@ -151,7 +151,7 @@ class Chaos:
                 place.cancel()
 
     async def all_ended(self) -> None:
-        deadline = time.monotonic() + 45
+        deadline = time.monotonic() + 120
         while left := {
             job: state
             for job, state in (await asyncio.to_thread(states_by_job, self.database_url)).items()

@@ -56,7 +56,7 @@ def test_ten_jobs_outlive_the_death_of_the_worker_then_the_core_then_the_parent(
     wait_for_a_running_one(house, job_ids)
     family = house.family()
     house.process.kill()
-    house.process.wait(10)
+    house.process.wait(60)
     _, left = psutil.wait_procs(family, timeout=8)
     assert not left, f"left behind: {[process.cmdline() for process in left]}"
 

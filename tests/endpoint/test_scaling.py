@@ -94,7 +94,7 @@ def acestep_server(tmp_path: Path) -> Iterator[str]:
         yield url
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 def test_two_endpoints_of_one_serve_have_engines_limits_and_lives_of_their_own(tmp_path: Path, acestep_server: str):

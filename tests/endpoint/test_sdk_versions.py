@@ -81,7 +81,7 @@ def test_a_worker_that_wants_to_be_refreshed_ends_by_itself_after_its_job_and_ta
     job_id = house.run(**{"return": 7})
     assert house.wait(job_id)["output"] == 7
     next_id = house.run(**{"return": 8})
-    assert worker.process.wait(15) == 0
+    assert worker.process.wait(60) == 0
     assert house.status(next_id)["status"] == "IN_QUEUE"
     hire("async", sdk=sdk)
     assert house.wait(next_id)["output"] == 8

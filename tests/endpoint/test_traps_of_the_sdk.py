@@ -23,7 +23,7 @@ def test_4_a_result_over_the_limit_fails_its_job_with_a_sentence_and_not_its_wor
 def test_6_a_job_that_comes_after_the_death_of_a_polling_worker_is_handed_to_the_next(house, hire):
     gone = hire("async")
     gone.process.kill()
-    gone.process.wait(10)
+    gone.process.wait(60)
     job_id = house.run(**{"return": 1})
     worker = hire("async")
     view = house.wait(job_id)
@@ -43,7 +43,7 @@ def test_7_progress_that_the_sdk_sends_after_the_result_is_heard_and_changes_not
 
 def test_16_a_worker_takes_jobs_on_a_machine_that_fails_the_start_up_checks(house, hire):
     refusing = hire("async", polls=False, variables=("RUNPOD_SKIP_AUTO_SYSTEM_CHECKS=false", UNMEETABLE))
-    assert refusing.process.wait(30) == 1, "left to itself the SDK ends here"
+    assert refusing.process.wait(60) == 1, "left to itself the SDK ends here"
     hire("async", variables=(UNMEETABLE,))
     assert house.wait(house.run(**{"return": 1}))["output"] == 1
 

@@ -250,7 +250,7 @@ def test_one_fleet_of_two_acts_and_the_other_takes_over_when_its_machine_is_gone
         job_id = leading.run(caption="slow strings", duration=10)
         for process in family[::-1]:
             process.kill()
-        leading.process.wait(10)
+        leading.process.wait(60)
         psutil.wait_procs(family, timeout=8)
         view = resting.wait(job_id, seconds=60)
         assert view["status"] == "COMPLETED", view

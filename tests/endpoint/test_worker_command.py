@@ -28,7 +28,7 @@ def test_workers_from_elsewhere_do_jobs_come_back_after_a_death_and_leave_withou
 
         family = psutil.Process(crew.pid).children(recursive=True)
         crew.send_signal(signal.SIGTERM)
-        assert crew.wait(20) == 0
+        assert crew.wait(60) == 0
         _, left = psutil.wait_procs(family, timeout=5)
         assert not left
         assert house.status(long_id)["status"] in ("IN_QUEUE", "COMPLETED")
@@ -69,5 +69,5 @@ def test_a_worker_gives_signs_of_life_as_often_as_its_gateway_wants_them(tmp_pat
         assert house.health()["jobs"]["retried"] == 0
     finally:
         crew.terminate()
-        crew.wait(20)
+        crew.wait(60)
         house.close()

@@ -30,7 +30,7 @@ STUBBORN = (
 )
 
 
-def wait_until(true, seconds=10.0):
+def wait_until(true, seconds=60.0):
     """Look every 10 ms until it holds; the look itself is the signal, the bound is for failures."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -53,7 +53,7 @@ class Served:
 
     def stop(self) -> None:
         self.server.should_exit = True
-        self.thread.join(10)
+        self.thread.join(60)
         self.listening.close()
 
 
@@ -95,7 +95,7 @@ class Yard:
         **more: object,
     ) -> None:
         self.time = Time()
-        self.client = client(f"http://127.0.0.1:{port}", "ace-step", KEY, timeout=3)
+        self.client = client(f"http://127.0.0.1:{port}", "ace-step", KEY, timeout=30)
         self.http = httpx.Client(base_url=f"http://127.0.0.1:{port}/v2/ace-step", trust_env=False)
         self.launcher = ProcessLauncher([sys.executable, "-c", program], words)
         limits = policy or FleetPolicy(1, 1)
@@ -136,14 +136,14 @@ class Yard:
     def process(self, worker_id: str):
         return self.launcher._running[worker_id]
 
-    def ends(self, worker_id: str, seconds: float = 5.0) -> int:
+    def ends(self, worker_id: str, seconds: float = 60.0) -> int:
         """Wait for the end of a worker that was told to end, and give its exit code."""
         return self.process(worker_id).wait(seconds)
 
     def kill(self, worker_id: str) -> None:
         process = self.process(worker_id)
         process.send_signal(signal.SIGKILL)
-        process.wait(5)
+        process.wait(60)
 
     def shown(self, worker_id: str) -> dict:
         return next((worker for worker in self.client.overview()["workers"] if worker["id"] == worker_id), {})

@@ -52,16 +52,16 @@ def test_a_crash_loop_slows_down_and_a_long_life_forgives(yard):
     for deaths in range(1, 5):
         it.fleet.run_once()
         starts.append(len(it.started))
-        it.process(it.started[-1]).wait(5)
+        it.process(it.started[-1]).wait(60)
         it.fleet.run_once()
         assert len(it.started) == starts[-1] + (pause_after(deaths - 1) == 0.0), "not before its pause is over"
         if pause_after(deaths - 1) == 0.0:
-            it.process(it.started[-1]).wait(5)
+            it.process(it.started[-1]).wait(60)
             it.fleet.run_once()
         it.time.ahead += 40
     it.fleet.run_once()
     it.time.ahead += LONG_LIFE + 1
-    it.process(it.started[-1]).wait(5)
+    it.process(it.started[-1]).wait(60)
     count = len(it.started)
     it.fleet.run_once()
     assert len(it.started) == count + 1, "replaced at once"
@@ -104,7 +104,7 @@ def test_a_stubborn_worker_is_ended_the_hard_way_after_the_grace(yard, tmp_path)
     process = it.process(it.started[0])
     began = time.monotonic()
     it.end(0.3)
-    assert 0.3 <= time.monotonic() - began < 5
+    assert 0.3 <= time.monotonic() - began < 30
     assert process.returncode == -signal.SIGKILL
 
 
@@ -116,7 +116,7 @@ def test_a_drained_worker_is_recycled_and_replaced_without_a_pause_or_a_death(ya
     process = it.process(worn)
     it.client.drain(worn)
     it.fleet.run_once()
-    process.wait(5)
+    process.wait(60)
     assert process.returncode == -signal.SIGTERM
     it.fleet.run_once()
     assert len(it.fleet.alive) == 1
@@ -138,7 +138,7 @@ def test_a_drained_worker_that_hangs_does_not_take_up_its_place_for_ever(yard, t
     assert process.poll() is None
     it.time.ahead += ENDING_PATIENCE + 1
     it.fleet.run_once()
-    process.wait(5)
+    process.wait(60)
     it.fleet.run_once()
     assert it.fleet.alive == {it.started[1]}
     assert it.fleet._deaths_in_a_row == 0
@@ -179,7 +179,7 @@ def test_news_of_a_worker_that_the_gateway_never_knew_is_not_told_for_ever(yard)
 
 def test_the_client_tells_its_failures_apart(gateway):
     def client(port=gateway.port, endpoint="ace-step", key=KEY):
-        return contextlib.closing(GatewayClient(f"http://127.0.0.1:{port}", endpoint, key, timeout=2))
+        return contextlib.closing(GatewayClient(f"http://127.0.0.1:{port}", endpoint, key, timeout=30))
 
     with client(key="wrong") as wrong, pytest.raises(AccessDenied):
         wrong.overview()
@@ -211,11 +211,11 @@ def test_an_answer_that_is_no_gateways_is_said_to_be_one(body):
 
         answering = threading.Thread(target=answer)
         answering.start()
-        client = GatewayClient(f"http://127.0.0.1:{listening.getsockname()[1]}", "ace-step", KEY, timeout=2)
+        client = GatewayClient(f"http://127.0.0.1:{listening.getsockname()[1]}", "ace-step", KEY, timeout=30)
         with pytest.raises(PeerError, match="not this gateway"):
             client.overview()
         client.close()
-        answering.join(5)
+        answering.join(60)
 
 
 def test_a_worker_that_the_gateway_has_forgotten_gives_its_place_to_another(yard, gateway):
@@ -228,10 +228,10 @@ def test_a_worker_that_the_gateway_has_forgotten_gives_its_place_to_another(yard
     database = gateway.app.state.parts.workers._database
     database._writer.submit(
         lambda connection: connection.execute(WORKERS.delete().where(WORKERS.c.id == forgotten))
-    ).result(5)
+    ).result(60)
     process = it.process(forgotten)
     it.fleet.run_once()
-    process.wait(5)
+    process.wait(60)
     it.fleet.run_once()
     assert forgotten not in it.fleet.alive
     assert len(it.fleet.alive) == 1

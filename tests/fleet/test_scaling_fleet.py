@@ -274,7 +274,7 @@ def test_workers_take_gpus_in_turn_and_a_slot_is_free_again_with_its_workers_end
         for process in processes:
             process.stdin.write(b"\n")
             process.stdin.flush()
-        codes = [process.wait(10) - 10 for process in processes]
+        codes = [process.wait(60) - 10 for process in processes]
         assert sorted(ended.worker_id for ended in launcher.collect()) == sorted(names)
         return codes
 

@@ -16,7 +16,11 @@ from acestep_serverless.gateway.parts import GatewayRules, Parts
 from acestep_serverless.settings import Settings
 
 WORKER_KEY = "the-worker-key"
-QUICK = GatewayRules(hold=0.2, drain_hold=0.02, refusal=0.0)
+QUICK = GatewayRules(hold=0.2, drain_hold=0.02, refusal=0.0, stream_hold=60, look_again=60)
+PATIENT = replace(QUICK, hold=60)
+"""Nobody looks without a bell: what is answered within `SOON` was woken."""
+SOON = 30.0
+"""Seconds: what a busy machine may take for an answer that needs no waiting."""
 """Rules under which a hold without news is over soon."""
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from gateway_house import Hired, open_house
+from gateway_house import SOON, Hired, open_house
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -75,7 +75,7 @@ class Alone:
             "query_string": query,
             "headers": [(b"host", b"127.0.0.1:8000"), *extra],
         }
-        self.loop.run_until_complete(asyncio.wait_for(self.house.app(scope, receive, send), 10))
+        self.loop.run_until_complete(asyncio.wait_for(self.house.app(scope, receive, send), SOON))
         return sent[0]["status"], b"".join(message.get("body", b"") for message in sent[1:])
 
 

@@ -5,7 +5,7 @@ import json
 
 import httpx
 import pytest
-from gateway_house import open_house
+from gateway_house import SOON, open_house
 
 from acestep_serverless.contract import openai as wire
 from acestep_serverless.contract.music import parse_music_input
@@ -36,7 +36,7 @@ async def answered(worker, body: object, done: object, *chunks: str) -> httpx.Re
     for value in chunks:
         await chunk(worker, job["id"], value)
     await worker.done(job["id"], json.dumps(done))
-    return await asyncio.wait_for(asking, 10)
+    return await asyncio.wait_for(asking, SOON)
 
 
 class Asking:
@@ -61,12 +61,12 @@ class Asking:
         await self.house.app(scope, receive, self.sent.put)
 
     async def next(self) -> dict:
-        return await asyncio.wait_for(self.sent.get(), 5)
+        return await asyncio.wait_for(self.sent.get(), SOON)
 
     async def hang_up(self, job_id: str) -> None:
         self.gone.set()
         self.house.parts.wakeup.ring(f"job:{job_id}")
-        await asyncio.wait_for(self.task, 5)
+        await asyncio.wait_for(self.task, SOON)
 
 
 async def test_the_job_holds_route_and_body_and_the_only_element_of_its_output_is_the_answer(house):
@@ -75,7 +75,7 @@ async def test_the_job_holds_route_and_body_and_the_only_element_of_its_output_i
     job = await taken(worker)
     assert job["input"] == {"openai_route": "/v1/chat/completions", "openai_input": ASKED}
     await worker.done(job["id"], json.dumps({"output": [{"id": "c-1", "choices": [{"text": "é"}]}]}))
-    answer = await asyncio.wait_for(asking, 10)
+    answer = await asyncio.wait_for(asking, SOON)
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
     assert answer.json() == {"id": "c-1", "choices": [{"text": "é"}]}
 
@@ -87,7 +87,7 @@ async def test_a_request_without_a_body_has_null_as_its_input(house, method):
     job = await taken(worker)
     assert job["input"] == {"openai_route": "/v1/models/a b", "openai_input": None}
     await worker.done(job["id"], '{"output": {"object": "list", "data": []}}')
-    assert (await asyncio.wait_for(asking, 10)).json() == {"object": "list", "data": []}
+    assert (await asyncio.wait_for(asking, SOON)).json() == {"object": "list", "data": []}
 
 
 @pytest.mark.parametrize("output", ["null", "[]", "[1,2]", '[{"a":[1]},{}]', '{"a":1}', '"text"', "[[]]"])
@@ -128,7 +128,7 @@ async def test_the_music_handlers_own_sentence_reaches_an_openai_client(house):
     with pytest.raises(InputError) as refused:
         parse_music_input(job["input"])
     await worker.done(job["id"], json.dumps({"error": str(refused.value)}))
-    answer = await asyncio.wait_for(asking, 10)
+    answer = await asyncio.wait_for(asking, SOON)
     assert (answer.status_code, answer.json()["error"]["message"]) == (500, str(refused.value))
     assert "caption" in answer.json()["error"]["message"]
 
@@ -205,7 +205,7 @@ async def test_a_server_that_ends_answers_503_and_ends_the_job(house, body):
     asking = asyncio.create_task(house.post(CHAT, body))
     job_id = (await taken(worker))["id"]
     house.parts.wakeup.close()
-    answer = await asyncio.wait_for(asking, 10)
+    answer = await asyncio.wait_for(asking, SOON)
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, 503)
     assert (await house.status(job_id))["status"] == "CANCELLED"
 
@@ -214,7 +214,7 @@ async def test_a_job_that_somebody_cancels_or_that_takes_too_long_is_answered_41
     worker = await house.hire()
     asking = asyncio.create_task(house.post(CHAT, ASKED))
     await house.post(f"cancel/{(await taken(worker))['id']}")
-    assert (await asyncio.wait_for(asking, 10)).status_code == 410
+    assert (await asyncio.wait_for(asking, SOON)).status_code == 410
     view = wire.JobView("x", wire.JobState.TIMED_OUT, 0, error="it ran longer than 5 s")
     failed = wire.failure_of(view)
     assert failed is not None

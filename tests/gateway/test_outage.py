@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
-from gateway_house import GatewayHouse, open_house
+from gateway_house import SOON, GatewayHouse, open_house
 
 from acestep_serverless.access.keys import digest
 from acestep_serverless.clock import Clock
@@ -80,7 +80,7 @@ async def test_an_outage_shorter_than_the_writers_patience_is_only_a_wait(house,
         assert not done, asked.result().text
     finally:
         await _start(own_server)
-    answer = await asyncio.wait_for(asked, 20)
+    answer = await asyncio.wait_for(asked, SOON)
     assert answer.status_code == 200, answer.text
     assert (await house.status(answer.json()["id"]))["status"] == "IN_QUEUE"
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 
 import httpx
+from gateway_house import SOON
 
 
 async def send(worker, job_id, body: bytes | str) -> httpx.Response:
@@ -38,7 +39,7 @@ async def test_a_reader_waits_for_the_next_chunk_and_is_woken_by_it(house):
     waiting = asyncio.create_task(read(house, job_id))
     await asyncio.sleep(0)
     await send(worker, job_id, '{"output": 1}')
-    assert await asyncio.wait_for(waiting, 2) == {"status": "IN_PROGRESS", "stream": [{"output": 1}]}
+    assert await asyncio.wait_for(waiting, SOON) == {"status": "IN_PROGRESS", "stream": [{"output": 1}]}
 
 
 async def test_more_chunks_than_one_answer_holds_come_before_the_end_is_told(house):
@@ -94,7 +95,7 @@ async def test_status_sync_answers_at_the_end_or_after_its_wait(house):
     waiting = asyncio.create_task(house.post(f"status-sync/{job_id}?wait=90000"))
     await asyncio.sleep(0)
     await worker.done(job_id, '{"output": 7}')
-    assert (await asyncio.wait_for(waiting, 2)).json()["output"] == 7
+    assert (await asyncio.wait_for(waiting, SOON)).json()["output"] == 7
     assert (await house.get(f"status-sync/{job_id}?wait=-1")).status_code == 400
 
 

@@ -2,9 +2,10 @@
 
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
-from gateway_house import open_house
+from gateway_house import PATIENT, SOON, open_house
 
 from acestep_serverless.contract import worker_protocol
 from acestep_serverless.gateway.parts import GatewayRules
@@ -68,34 +69,34 @@ async def test_a_take_without_work_is_held_and_then_204(tmp_path):
 
 
 async def test_a_held_take_is_answered_as_soon_as_a_job_comes(tmp_path):
-    async with open_house(tmp_path / "data", rules=GatewayRules(hold=20)) as house:
+    async with open_house(tmp_path / "data", rules=PATIENT) as house:
         worker = await house.hire()
         for _ in range(20):
             taking = asyncio.create_task(worker.take())
             await asyncio.sleep(0)
             job_id = await house.run()
-            assert (await asyncio.wait_for(taking, 2))["id"] == job_id
+            assert (await asyncio.wait_for(taking, SOON))["id"] == job_id
 
 
 async def test_ten_held_workers_share_ten_jobs_and_each_gets_its_own(tmp_path):
-    async with open_house(tmp_path / "data", rules=GatewayRules(hold=20)) as house:
+    async with open_house(tmp_path / "data", rules=PATIENT) as house:
         workers = [await house.hire(f"w{number}") for number in range(10)]
         taking = [asyncio.create_task(worker.take()) for worker in workers]
         await asyncio.sleep(0.05)
         ids = await asyncio.gather(*(house.run() for _ in range(10)))
-        taken = await asyncio.wait_for(asyncio.gather(*taking), 5)
+        taken = await asyncio.wait_for(asyncio.gather(*taking), SOON)
         assert sorted(job["id"] for job in taken) == sorted(ids)
 
 
 async def test_a_job_that_comes_back_wakes_a_held_take(tmp_path):
-    async with open_house(tmp_path / "data", rules=GatewayRules(hold=20)) as house:
+    async with open_house(tmp_path / "data", rules=PATIENT) as house:
         first, second = await house.hire("w1"), await house.hire("w2")
         job_id = await house.run()
         await first.take()
         taking = asyncio.create_task(second.take())
         await asyncio.sleep(0.05)
         await house.workers("/w1/ended", {"died": True})
-        assert (await asyncio.wait_for(taking, 2))["id"] == job_id
+        assert (await asyncio.wait_for(taking, SOON))["id"] == job_id
 
 
 async def test_a_batch_take_gives_up_to_what_was_asked_in_order_while_nobody_idle_asks(house):
@@ -127,13 +128,13 @@ async def test_a_worker_that_is_drained_or_gone_is_not_fed_but_answered(house, s
 
 
 async def test_draining_answers_the_polls_that_are_open(tmp_path):
-    async with open_house(tmp_path / "data", rules=GatewayRules(hold=20)) as house:
+    async with open_house(tmp_path / "data", rules=PATIENT) as house:
         worker = await house.hire()
         taking, stopping = asyncio.create_task(worker.take()), asyncio.create_task(worker.stops())
         await asyncio.sleep(0.05)
         await house.workers("/w1/drain", {})
-        assert await asyncio.wait_for(taking, 2) is None
-        assert await asyncio.wait_for(stopping, 2) == ["-"]
+        assert await asyncio.wait_for(taking, SOON) is None
+        assert await asyncio.wait_for(stopping, SOON) == ["-"]
 
 
 async def test_a_drained_worker_delivers_what_it_holds(house):
@@ -151,16 +152,17 @@ async def test_an_expired_stop_hold_names_no_job(house):
 
 
 async def test_a_cancel_answers_the_open_stop_poll_at_once_and_is_repeated(tmp_path):
-    async with open_house(tmp_path / "data", rules=GatewayRules(hold=20)) as house:
+    async with open_house(tmp_path / "data", rules=PATIENT) as house:
         worker = await house.hire()
+        house.parts.desk.rules = replace(house.parts.desk.rules, stop_again_ms=60_000)
         job_id = await house.run()
         await worker.take()
         stopping = asyncio.create_task(worker.stops())
         await asyncio.sleep(0.05)
         await house.post(f"cancel/{job_id}")
-        assert await asyncio.wait_for(stopping, 0.4) == [job_id]
-        house.clock.move(0.3)
-        assert await asyncio.wait_for(worker.stops(), 1) == [job_id]
+        assert await asyncio.wait_for(stopping, SOON) == [job_id]
+        house.clock.move(61)
+        assert await asyncio.wait_for(worker.stops(), SOON) == [job_id]
 
 
 BODIES = {
@@ -341,7 +343,7 @@ async def test_the_next_serve_gives_back_what_the_workers_of_the_former_one_held
 
 
 async def test_a_closing_gateway_lets_go_of_whoever_is_held(tmp_path):
-    async with open_house(tmp_path / "data", rules=GatewayRules(hold=20)) as house:
+    async with open_house(tmp_path / "data", rules=PATIENT) as house:
         worker = await house.hire()
         held = [
             asyncio.create_task(work)
@@ -350,6 +352,6 @@ async def test_a_closing_gateway_lets_go_of_whoever_is_held(tmp_path):
         held[0].cancel()
         await asyncio.sleep(0.05)
         house.parts.wakeup.close()
-        done, _ = await asyncio.wait(held, timeout=2)
+        done, _ = await asyncio.wait(held, timeout=SOON)
         assert len(done) == 4
         assert held[2].result().json()["status"] == "IN_QUEUE"

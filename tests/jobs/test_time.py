@@ -200,7 +200,7 @@ async def test_what_the_sweeper_moves_wakes_those_who_wait(office):
         office.database.wakeup.listen("stop:w1") as for_worker,
     ):
         await office.pass_time(9)
-        await asyncio.wait_for(asyncio.gather(for_client.wait(), for_worker.wait()), 1)
+        await asyncio.wait_for(asyncio.gather(for_client.wait(), for_worker.wait()), 30)
 
 
 async def steps_of(office, work):

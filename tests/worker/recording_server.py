@@ -52,7 +52,7 @@ class RecordingServer:
     def to(self, part: str) -> list[Recorded]:
         return [request for request in self.requests if part in request.path]
 
-    async def arrived(self, predicate: Callable[[Recorded], bool], *, seconds: float = 20.0) -> Recorded:
+    async def arrived(self, predicate: Callable[[Recorded], bool], *, seconds: float = 60.0) -> Recorded:
         def found() -> Recorded | None:
             return next((request for request in self.requests if predicate(request)), None)
 
@@ -70,7 +70,7 @@ class RecordingServer:
         assert self._server is not None
         assert self._serving is not None
         self._server.should_exit = True
-        await asyncio.wait_for(self._serving, 10)
+        await asyncio.wait_for(self._serving, 60)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         body, more = b"", True

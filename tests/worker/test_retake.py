@@ -59,7 +59,7 @@ async def on_a_port(app: FastAPI) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         server.should_exit = True
-        await asyncio.wait_for(serving, 20)
+        await asyncio.wait_for(serving, 60)
 
 
 @dataclass
@@ -94,7 +94,7 @@ class Machine:
             yield
         finally:
             process.kill()
-            process.wait(10)
+            process.wait(60)
             process.stdin.close()
             headers = {"Authorization": f"Bearer {self.house.worker_key}"}
             self.house.http.post(

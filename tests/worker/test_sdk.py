@@ -66,7 +66,7 @@ class Worker:
                 self.news.notify_all()
 
     async def printed(self, text: str) -> None:
-        async with asyncio.timeout(20), self.news:
+        async with asyncio.timeout(60), self.news:
             await self.news.wait_for(lambda: any(text in line for line in self.lines))
 
 
@@ -93,8 +93,8 @@ async def running_worker(url: str, folder: Path, *flags: str, jobs: int = 1) -> 
     finally:
         if process.returncode is None:
             process.kill()
-        await asyncio.wait_for(process.wait(), 10)
-        await asyncio.wait_for(reading, 10)
+        await asyncio.wait_for(process.wait(), 60)
+        await asyncio.wait_for(reading, 60)
 
 
 def final(job_id: str) -> Callable[[Recorded], bool]:
@@ -187,7 +187,7 @@ async def test_no_line_of_a_worker_shows_the_token_while_its_gateway_fails_and_g
 async def test_the_sdks_local_test_runs_one_job_without_a_gateway_or_a_home_for_progress(tmp_path: Path) -> None:
     job = '{"input": {"caption": "a tone", "duration": 1}}'
     async with running_worker("", tmp_path, "--test_input", job) as worker:
-        assert await asyncio.wait_for(worker.process.wait(), 20) == 0
+        assert await asyncio.wait_for(worker.process.wait(), 60) == 0
     assert "Job local_test completed successfully." in worker.output
     assert "/v1/audio?filename=local_test-0.mp3" in worker.output
     assert "ERROR" not in worker.output

@@ -19,12 +19,17 @@ from acestep_serverless.registry.workers import WorkerRegistry
 
 @dataclass(frozen=True, slots=True)
 class GatewayRules:
-    """Times in seconds. `hold` bounds a worker's long poll (the SDK gives up after 90 s, and an idle worker that is
-    told to end
-    waits for its poll); `refusal` delays the answer to a wrong worker token, since the SDK asks again without a
-    pause."""
+    """Times in seconds.
+
+    `hold` bounds a worker's long poll (the SDK gives up after 90 s, and an idle worker that is told to end waits for
+    its poll). `stream_hold` bounds a reader's (the Python client reads for 10 s at most, and the JavaScript client asks
+    again without a pause). `look_again` lies between two looks without a bell: what a change whose bell was lost costs
+    at most. `refusal` delays the answer to a wrong worker token, since the SDK asks again without a pause.
+    """
 
     hold: float = 25.0
+    stream_hold: float = 5.0
+    look_again: float = 5.0
     drain_hold: float = 0.3
     refusal: float = 5.0
 

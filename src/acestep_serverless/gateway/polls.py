@@ -11,9 +11,6 @@ from acestep_serverless.gateway.parts import Parts
 
 Found = TypeVar("Found")
 
-LOOK_AGAIN = 5.0
-"""Seconds between two looks without a bell: what a change made by another process costs at most."""
-
 
 async def hold(
     parts: Parts,
@@ -21,20 +18,22 @@ async def hold(
     topic: str,
     look: Callable[[], Awaitable[Found | None]],
     seconds: float,
-    look_again: float = LOOK_AGAIN,
+    look_again: float | None = None,
     begin: Callable[[], Awaitable[object]] | None = None,
 ) -> Found | None:
     """Wait up to `seconds` for `look` to find something; None when the time is over, the asker left or we are closing.
 
-    The asker's presence is checked right before each look, so that a job is not handed to a worker that has gone.
-    `begin` is done first, once somebody listens: what it makes is new, so there is nothing to look at before a bell.
+    Without a bell it looks every `look_again` seconds, by default those of the gateway's rules. The asker's presence is
+    checked right before each look, so that a job is not handed to a worker that has gone. `begin` is done first, once
+    somebody listens: what it makes is new, so there is nothing to look at before a bell.
     """
     wakeup: Wakeup = parts.wakeup
+    between = parts.rules.look_again if look_again is None else look_again
     deadline = parts.clock.monotonic() + seconds
     with wakeup.listen(topic) as bell:
         if begin is not None:
             await begin()
-            await wait_for_bell(bell, min(max(0.0, deadline - parts.clock.monotonic()), look_again))
+            await wait_for_bell(bell, min(max(0.0, deadline - parts.clock.monotonic()), between))
         while True:
             if await request.is_disconnected():
                 return None
@@ -42,4 +41,4 @@ async def hold(
             left = deadline - parts.clock.monotonic()
             if found is not None or left <= 0 or wakeup.closed:
                 return found
-            await wait_for_bell(bell, min(left, look_again))
+            await wait_for_bell(bell, min(left, between))

@@ -12,9 +12,6 @@ from acestep_serverless.gateway.worker_plane import WorkerState
 
 ROUTES = APIRouter(prefix="/v2/{endpoint_id}")
 
-STREAM_HOLD = 5.0
-"""Seconds: the Python client reads for 10 s at most, and the JavaScript client asks again without a pause."""
-
 Batch = tuple[JobState, list[str]]
 
 
@@ -41,7 +38,7 @@ async def stream(job_id: str, request: Request, parts: PartsHere, endpoint: Endp
         state, chunks = await parts.streams.read(endpoint.id, job_id)
         return (state, chunks) if chunks or state in FINAL_STATES else None
 
-    found = await hold(parts, request, f"job:{job_id}", look, STREAM_HOLD)
+    found = await hold(parts, request, f"job:{job_id}", look, parts.rules.stream_hold)
     state, chunks = found or ((await parts.desk.view(endpoint.id, job_id)).state, [])
     shown = JobState.FAILED if state is JobState.CANCELLED else state
     items = ", ".join(f'{{"output": {chunk}}}' for chunk in chunks)
