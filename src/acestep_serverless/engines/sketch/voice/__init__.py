@@ -1,0 +1,1 @@
+"""How does the built-in engine sing? Words become syllables, spoken words become a voice on the melody."""
