@@ -1,6 +1,6 @@
 """What do the planner's tests share? A tiny planner for a seed of its weights, and wishes in one line."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 
@@ -9,9 +9,11 @@ import torch
 from tiny import TinyPlanner, tiny_planner
 
 from acestep_serverless.engines.acestep.drafting import Lengths
+from acestep_serverless.engines.acestep.parties import Party
 from acestep_serverless.engines.acestep.planner import Planner
-from acestep_serverless.engines.acestep.wishes import Wish
-from acestep_serverless.engines.base import Planning
+from acestep_serverless.engines.acestep.wishes import Plan, Wish
+from acestep_serverless.engines.acestep.writing import Told
+from acestep_serverless.engines.base import Cancelled, Planning
 from acestep_serverless.engines.extras import SongText
 
 SHORT = Lengths(thought=24, lyrics=24)
@@ -44,6 +46,16 @@ def wish(text: SongText = BARE, seed: int = 1, **planning: object) -> Wish:
 def wanted() -> bool:
     """Nobody cancels."""
     return False
+
+
+def plans(
+    ready: Planner, wishes: Sequence[Wish], cancelled: Cancelled = wanted, told: Told = lambda _: None
+) -> list[Plan]:
+    """The plans of one party; its failure is raised."""
+    [found] = ready.plan([Party(wishes, cancelled, told)])
+    if isinstance(found, Exception):
+        raise found
+    return found
 
 
 @pytest.fixture(scope="module")

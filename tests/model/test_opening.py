@@ -15,6 +15,7 @@ from tiny import tiny, tiny_planner
 
 from acestep_serverless.assembly.engine import build_engine, engine_options
 from acestep_serverless.assembly.report import examine
+from acestep_serverless.engines.acestep import opening
 from acestep_serverless.engines.acestep.loading import PlannerParts
 from acestep_serverless.engines.acestep.machine import cpu_flags, free_memory, this_machine
 from acestep_serverless.engines.acestep.opening import VisitingPlanner, weights_of
@@ -66,6 +67,16 @@ def test_a_found_planner_is_opened_with_the_model(weights: Path) -> None:
     assert engine.words is None
     engine.load(quiet)
     assert engine.words is not None
+
+
+def test_the_planner_is_told_for_how_many_tokens_its_cache_has_room(
+    weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[dict[str, Any]] = []
+    real = opening.Planner
+    monkeypatch.setattr(opening, "Planner", lambda parts, **wishes: given.append(wishes) or real(parts, **wishes))
+    build_engine(settings(weights), {}).load(quiet)
+    assert given[0]["positions"] >= 10_000
 
 
 def test_another_model_finds_its_own_place_beside_the_planner_that_was_wished(weights: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from weight_folders import CONFIGS, SHARED, lay
 
-from acestep_serverless.engines.acestep.choosing import choose
+from acestep_serverless.engines.acestep.choosing import choose, published_burden
 from acestep_serverless.engines.acestep.placement import GIB, Gpu, Machine, Placement
 from acestep_serverless.engines.acestep.search import Found, find
 from acestep_serverless.engines.options import EngineOptions
@@ -49,6 +49,19 @@ def test_a_card_gets_what_fits(gigabytes: int, model: str, offload: str, planner
     assert (placement.device, placement.dtype) == ("cuda:0", "bfloat16")
     assert (placement.offload, placement.planner) == (offload, planner)
     assert 1 <= placement.songs_together <= 8
+
+
+def test_the_planner_s_cache_has_the_memory_that_weights_leave(found: Found) -> None:
+    one_song, batch = 2 * 5_000, 8 * 2 * 5_000
+    sizes = [placed(found, card(size), planner="acestep-5Hz-lm-0.6B").planner_positions for size in (12, 14, 16, 24)]
+    assert sizes == sorted(sizes)
+    assert (sizes[-1], sizes[0] > 2 * one_song) == (batch, True)
+    burden, small = published_burden("acestep-v15-turbo"), "acestep-5Hz-lm-0.6B"
+    spare = 24 * GIB / 4 - sum(burden.parts.values()) - burden.planners[small].parameters
+    left = placed(found, replace(LAPTOP, memory=24 * GIB), planner=small).planner_positions
+    assert left == spare // (2 * 28 * 8 * 128)  # keys and values of 28 layers with 8 heads of 128
+    assert placed(found, replace(LAPTOP, memory=1), planner="acestep-5Hz-lm-0.6B").planner_positions == one_song
+    assert placed(found, card(24), planner="none").planner_positions == 0
 
 
 def test_more_memory_never_means_fewer_songs(found: Found) -> None:

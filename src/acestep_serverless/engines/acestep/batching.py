@@ -1,6 +1,6 @@
 """Which songs are made together, and how far is each? A batch's pieces, taken apart into songs."""
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from acestep_serverless.engines.acestep.tasks import Brief
@@ -72,6 +72,21 @@ class Desk:
     def left(self, songs: Sequence[Song]) -> list[Song]:
         """Give those of `songs` whose piece has not ended."""
         return [song for song in songs if song.piece not in self.ended]
+
+    def of_piece(self, number: int) -> list[Song]:
+        """Give a piece's songs."""
+        return [song for song in self.songs if song.piece == number]
+
+    def waiting(self) -> list[int]:
+        """Give the numbers of the pieces that have not ended."""
+        return [number for number in range(len(self.pieces)) if number not in self.ended]
+
+    def attempt(self, number: int, work: Callable[[], None]) -> Iterator[Made]:
+        """Do something for a piece; what goes wrong with it is that piece's failure alone."""
+        try:
+            work()
+        except Exception as failure:
+            yield from self.fail(number, failure)
 
     def fail(self, number: int, failure: Exception) -> Iterator[Made]:
         """End a piece with `failure`, unless it has ended already."""

@@ -6,6 +6,7 @@ model) is there when its weights are, and plans what a text2music request leaves
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol
 
 import torch
@@ -14,7 +15,8 @@ from acestep_serverless.engines.acestep.adapters import Shelf
 from acestep_serverless.engines.acestep.batching import Desk, Song, sharing
 from acestep_serverless.engines.acestep.codes import write_codes
 from acestep_serverless.engines.acestep.making import CONDITIONING, PLANNED, Studio, at_work, free_memory
-from acestep_serverless.engines.acestep.tasks import brief, stereo
+from acestep_serverless.engines.acestep.parties import Party, Planned
+from acestep_serverless.engines.acestep.tasks import Brief, brief, stereo
 from acestep_serverless.engines.acestep.wishes import Plan, Wish
 from acestep_serverless.engines.base import (
     Analysis,
@@ -49,8 +51,8 @@ _LONGEST, _LARGEST_BATCH = 600.0, 8
 class PlannerLike(WordMaker, Protocol):
     """What the engine asks of a planner (`planner.Planner`)."""
 
-    def plan(self, wishes: Sequence[Wish], cancelled: Cancelled, told: Callable[[float], None]) -> list[Plan]:
-        """Plan songs, one plan for each wish."""
+    def plan(self, parties: Sequence[Party]) -> list[Planned]:
+        """Plan the songs of several requests together; each ends with its plans or its own failure."""
         ...
 
     def understand(self, codes: Sequence[int], planning: Planning, seed: int, cancelled: Cancelled) -> Analysis:
@@ -161,9 +163,11 @@ class AceStepEngine:
         for number, piece in enumerate(pieces):
             if piece.request.analysis:
                 yield from self._analysed(desk, studio, number, piece)
-        for number, piece in enumerate(pieces):
-            if number not in desk.ended:
-                yield from self._briefed(desk, studio, number, piece)
+        for number in desk.waiting():
+            yield from desk.attempt(number, partial(self._check, studio, pieces[number].request))
+        yield from self._plan(desk)
+        for number in desk.waiting():
+            yield from desk.attempt(number, partial(_brief, studio, desk.of_piece(number)))
         songs = desk.left(desk.songs)
         if songs:
             yield from studio.make(desk, songs)
@@ -177,22 +181,6 @@ class AceStepEngine:
             self._opened = name
         return self._studio
 
-    def _briefed(self, desk: Desk, studio: Studio, number: int, piece: Piece) -> Iterator[Made]:
-        """Plan a piece's songs and write their briefs; what is wrong with it is its failure alone."""
-        songs = [song for song in desk.songs if song.piece == number]
-        try:
-            self._check(studio, piece.request)
-            self._plan(desk, songs, piece)
-            shared = {}
-            for song in songs:
-                key = replace(song.request, seeds=())
-                if key not in shared:
-                    asked = brief(song.request, _LONGEST)
-                    shared[key] = (asked, studio.conditioner.unread(asked))
-                song.brief, song.warnings = shared[key]
-        except Exception as failure:
-            yield from desk.fail(number, failure)
-
     def _check(self, studio: Studio, request: GenerationRequest) -> None:
         """Refuse what the model in memory cannot do. Raises InputError."""
         task_type = request.editing.task_type
@@ -203,18 +191,18 @@ class AceStepEngine:
         if coded and studio.parts.audio_tokenizer is None:
             raise EngineError(f"{self._opened} was converted without its audio tokenizer, which this task needs")
 
-    def _plan(self, desk: Desk, songs: Sequence[Song], piece: Piece) -> None:
-        """Let the planner fill in what a text2music request leaves open; every song of the piece gets its own plan."""
-        editing = piece.request.editing
-        if self._planner is None or editing.task_type != "text2music" or editing.audio_code_string.strip():
+    def _plan(self, desk: Desk) -> Iterator[Made]:
+        """Let the planner fill in what text2music requests leave open, every song of the batch in one call."""
+        numbers = [number for number in desk.waiting() if _wants_plan(desk.pieces[number].request)]
+        if self._planner is None or not numbers:
             return
-        wishes = [Wish.of(song.request, song.seed) for song in songs]
-
-        def told(done: float) -> None:
-            desk.tell(songs, PLANNED * done, "planning")
-
-        for song, plan in zip(songs, self._planner.plan(wishes, piece.cancelled, told), strict=True):
-            song.request = _planned(song.request, plan)
+        planned = self._planner.plan([_party(desk, number) for number in numbers])
+        for number, plans in zip(numbers, planned, strict=True):
+            if isinstance(plans, Exception):
+                yield from desk.fail(number, plans)
+                continue
+            for song, plan in zip(desk.of_piece(number), plans, strict=True):
+                song.request = _planned(song.request, plan)
 
     def _analysed(self, desk: Desk, studio: Studio, number: int, piece: Piece) -> Iterator[Made]:
         """Make a piece's analysis; it ends with it or with its failure."""
@@ -230,8 +218,11 @@ class AceStepEngine:
         request, planner = piece.request, self._planner
         if request.analysis == "analysis_only" and planner is not None:
             wish = Wish.of(replace(request, planning=replace(request.planning, thinking=False)), request.seeds[0])
-            [plan] = planner.plan([wish], piece.cancelled, lambda done: piece.progress(done, "planning"))
-            text = plan.text
+            party = Party([wish], piece.cancelled, lambda done: piece.progress(done, "planning"))
+            [plans] = planner.plan([party])
+            if isinstance(plans, Exception):
+                raise plans
+            text = plans[0].text
             return Analysis(
                 text.caption,
                 text.lyrics,
@@ -249,6 +240,31 @@ class AceStepEngine:
         if request.analysis == "full_analysis_only" and planner is not None:
             return planner.understand(codes, request.planning, request.seeds[0], piece.cancelled)
         return Analysis(duration=request.editing.source.seconds, audio_codes=write_codes(codes))
+
+
+def _wants_plan(request: GenerationRequest) -> bool:
+    return request.editing.task_type == "text2music" and not request.editing.audio_code_string.strip()
+
+
+def _party(desk: Desk, number: int) -> Party:
+    """The songs of a piece as the planner is asked for them; each gets a plan of its own."""
+    songs, piece = desk.of_piece(number), desk.pieces[number]
+
+    def told(done: float) -> None:
+        desk.tell(songs, PLANNED * done, "planning")
+
+    return Party([Wish.of(song.request, song.seed) for song in songs], piece.cancelled, told)
+
+
+def _brief(studio: Studio, songs: Sequence[Song]) -> None:
+    """Write the briefs of songs; those that were planned alike share one."""
+    shared: dict[GenerationRequest, tuple[Brief, tuple[str, ...]]] = {}
+    for song in songs:
+        key = replace(song.request, seeds=())
+        if key not in shared:
+            asked = brief(song.request, _LONGEST)
+            shared[key] = (asked, studio.conditioner.unread(asked))
+        song.brief, song.warnings = shared[key]
 
 
 def _planned(request: GenerationRequest, plan: Plan) -> GenerationRequest:

@@ -10,10 +10,10 @@ from acestep_serverless.engines.acestep.engine import AceStepEngine, Offer, Plan
 from acestep_serverless.engines.acestep.loading import Components, PlannerParts, load_components, load_planner
 from acestep_serverless.engines.acestep.machine import this_machine
 from acestep_serverless.engines.acestep.making import free_memory
+from acestep_serverless.engines.acestep.parties import Party, Planned
 from acestep_serverless.engines.acestep.placement import Machine
 from acestep_serverless.engines.acestep.planner import Planner
 from acestep_serverless.engines.acestep.search import Found, find
-from acestep_serverless.engines.acestep.wishes import Plan, Wish
 from acestep_serverless.engines.base import Analysis, Cancelled, Planning, Progress
 from acestep_serverless.engines.extras import SongText
 from acestep_serverless.engines.options import EngineOptions
@@ -54,7 +54,7 @@ def _planner_of(chosen: Chosen) -> Callable[[Progress], PlannerLike] | None:
 
     def open_planner(progress: Progress) -> PlannerLike:
         parts = load_planner(planner, placement, progress)
-        ready = Planner(parts, compiled=placement.compile)
+        ready = Planner(parts, compiled=placement.compile, positions=placement.planner_positions)
         return VisitingPlanner(ready, parts, placement.device) if placement.offload == "parts" else ready
 
     return open_planner
@@ -83,10 +83,10 @@ class VisitingPlanner:
                     self._parts.model.to("cpu")
                     free_memory()
 
-    def plan(self, wishes: Sequence[Wish], cancelled: Cancelled, told: Callable[[float], None]) -> list[Plan]:
+    def plan(self, parties: Sequence[Party]) -> list[Planned]:
         """Plan songs (`planner.Planner.plan`)."""
         with self._there() as planner:
-            return planner.plan(wishes, cancelled, told)
+            return planner.plan(parties)
 
     def understand(self, codes: Sequence[int], planning: Planning, seed: int, cancelled: Cancelled) -> Analysis:
         """Describe the sound of codes (`planner.Planner.understand`)."""

@@ -24,9 +24,11 @@ LATENTS_PER_SECOND, PATCH = 25.0, 2
 CODEC_FRAMES, SAMPLES_A_FRAME, CODEC_CHANNELS, CODEC_TENSORS = 512, 1_920, 128, 4
 """The codec's tile, and what its largest moment keeps: four tensors of the last layer's channels at 48 kHz."""
 MOST_CODEC_FRAMES = 2_048
+MOST_SONGS = 8
 PLANNER_TOKENS, PLANNER_LANES = 5_000, 2
 """The codes of the longest song with their words, twice: guided planning reads each with and without the caption."""
-MOST_SONGS = 8
+MOST_POSITIONS = MOST_SONGS * PLANNER_LANES * PLANNER_TOKENS
+"""Of text in the planner's cache: no batch needs more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +79,9 @@ class Placement:
     """Where everything goes. `device` is torch's name; `dtype` and `codec_dtype` are names of torch's types.
 
     `offload` "parts" keeps each part in main memory but while it works. `planner` is the name of the one to load, ""
-    for none. `songs_together` is how many songs of 240 s fit in one pass, `codec_frames` how many latent frames the
-    codec may work on at once. `reasons` are sentences for people.
+    for none, `planner_positions` for how many tokens its cache has room, every row of a batch counted: it works while
+    the transformer rests, and may have that one's memory. `songs_together` is how many songs of 240 s fit in one pass,
+    `codec_frames` how many latent frames the codec may work on at once. `reasons` are sentences for people.
     """
 
     device: str
@@ -90,6 +93,7 @@ class Placement:
     songs_together: int
     codec_frames: int
     reasons: tuple[str, ...]
+    planner_positions: int = 0
 
 
 def place(machine: Machine, burden: Burden, wishes: EngineOptions) -> Placement:
@@ -135,7 +139,9 @@ def _on_cpu(machine: Machine, burden: Burden, wishes: EngineOptions, why: str = 
     compiled = wishes.compile == "on"
     if not compiled:
         reasons.append("not compiled: on a CPU that takes half a minute at every start; set compile to on to have it")
-    return Placement("cpu", dtype, dtype, "none", compiled, planner, 1, CODEC_FRAMES, tuple(reasons))
+    room = machine.memory - weights(burden.parts, dtype)
+    positions = _positions(burden, planner, dtype, room)
+    return Placement("cpu", dtype, dtype, "none", compiled, planner, 1, CODEC_FRAMES, tuple(reasons), positions)
 
 
 def _on_gpu(machine: Machine, index: int, burden: Burden, wishes: EngineOptions) -> Placement | None:
@@ -169,6 +175,7 @@ def _on_gpu(machine: Machine, index: int, burden: Burden, wishes: EngineOptions)
         max(1, min(MOST_SONGS, songs)),
         max(CODEC_FRAMES, min(MOST_CODEC_FRAMES, frames)),
         tuple(reasons),
+        _positions(burden, planner, dtype, usable - whole if resident else usable),
     )
 
 
@@ -224,6 +231,16 @@ def largest_turn(parts: Mapping[str, int]) -> int:
 def planner_bytes(planner: PlannerBurden, dtype: str) -> int:
     """Give the bytes of a planner with its cache for the longest song, guided."""
     return BYTES[dtype] * (planner.parameters + planner.cached * PLANNER_TOKENS * PLANNER_LANES)
+
+
+def _positions(burden: Burden, planner: str, dtype: str, room: float) -> int:
+    """Give the tokens that the planner's cache may hold in the bytes that the model's weights leave: those of one
+    guided song of the longest length at least, since it was chosen for that."""
+    if not planner:
+        return 0
+    one = burden.planners[planner]
+    fits = int((room / BYTES[dtype] - one.parameters) // one.cached)
+    return max(PLANNER_LANES * PLANNER_TOKENS, min(MOST_POSITIONS, fits))
 
 
 def working(burden: Burden, size: int, seconds: float, *, codec: bool = True) -> int:

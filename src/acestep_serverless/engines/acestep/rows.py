@@ -76,7 +76,7 @@ class Rows:
             look()
             first = known.setdefault(tuple(prompt), row)
             if first == row:
-                self._read(row, prompt, len(prompts), _strides(max(room, *self._ends)))
+                self._read(row, prompt, len(prompts), strides(max(room, *self._ends)))
             else:
                 self._copy(first, row)
         self._cache = Cache(layers=list(self._layers))
@@ -85,7 +85,7 @@ class Rows:
         """Read one more token in each row; give the model's last hidden states, [rows, width]."""
         self._reserve(max(self._ends) + 1)
         where = torch.tensor(self._ends, device=self._device)
-        reach = _strides(max(self._ends) + 1)
+        reach = strides(max(self._ends) + 1)
         for layer in self._layers:
             layer.aim(where, reach)
         seen = torch.arange(reach, device=self._device) <= where[:, None]
@@ -98,6 +98,13 @@ class Rows:
         ).last_hidden_state
         self._ends = [end + 1 for end in self._ends]
         return hidden[:, 0]
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Go on with these rows alone, in this order. One layer after another is copied, never all of them at once."""
+        kept = torch.tensor(rows, device=self._device)
+        for layer in self._layers:
+            layer.all_keys, layer.all_values = layer.all_keys[kept], layer.all_values[kept]
+        self._ends = [self._ends[row] for row in rows]
 
     def _read(self, row: int, prompt: Sequence[int], rows: int, room: int) -> None:
         """Read a prompt by itself, in one pass, and keep it in its row."""
@@ -118,11 +125,12 @@ class Rows:
         if room <= self._layers[0].get_max_length():
             return
         for layer in self._layers:
-            layer.all_keys = _longer(layer.all_keys, _strides(2 * room))
-            layer.all_values = _longer(layer.all_values, _strides(2 * room))
+            layer.all_keys = _longer(layer.all_keys, strides(2 * room))
+            layer.all_values = _longer(layer.all_values, strides(2 * room))
 
 
-def _strides(positions: int) -> int:
+def strides(positions: int) -> int:
+    """Round a number of positions up to whole strides."""
     return -(-positions // STRIDE) * STRIDE
 
 

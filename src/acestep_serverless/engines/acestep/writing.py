@@ -12,7 +12,8 @@ GPUs, where starting the kernels is what a step waits for.
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,11 +24,19 @@ from torch.nn import functional
 from acestep_serverless.engines.acestep.grammar import Answer, Grammars
 from acestep_serverless.engines.acestep.rows import Rows
 from acestep_serverless.engines.acestep.sampling import Settings, Table, Tensor, choose, guide
-from acestep_serverless.engines.base import Cancelled
 from acestep_serverless.errors import EngineError, GenerationCancelled
 
 Told = Callable[[float], None]
 """Hears how much is written, 0.0 to 1.0."""
+
+Watch = Callable[[Sequence[float]], Collection[int]]
+"""Hears how much of each answer is written, before each prompt and each token; gives the numbers of those that nobody
+wants any more."""
+
+Written = list[int] | Exception
+"""An answer's tokens, or why there is none."""
+
+STOPPED = "The language model was told to stop."
 
 _ENDING = 128
 """An answer that should end has so many tokens left: every grammar here needs fewer from any place to its end."""
@@ -56,6 +65,7 @@ class _Song:
         self.draft, self.answer, self._span = draft, answer, span
         self.written: list[int] = []
         self.unread: deque[int] = deque()
+        self.failure: Exception | None = None
         self.generator = torch.Generator(device=device)
         self.generator.manual_seed(draft.seed)
         self.seen: Tensor | None = None
@@ -63,6 +73,16 @@ class _Song:
             self.seen = torch.zeros(len(span), dtype=torch.bool, device=device)
             self._see(draft.prompt)
         self._add([])
+
+    @property
+    def open(self) -> bool:
+        """Whether there is more to write."""
+        return self.failure is None and not self.answer.whole
+
+    @property
+    def done(self) -> float:
+        """How much is written, 0.0 to 1.0."""
+        return 1.0 if self.answer.whole else min(1.0, len(self.written) / self.draft.enough)
 
     def close(self) -> bool:
         """End what is free, if that is due and possible here."""
@@ -98,30 +118,44 @@ class Writer:
         self._limit = int(model.config.max_position_embeddings)
 
     @torch.inference_mode()
-    def write(self, drafts: Sequence[Draft], span: range, cancelled: Cancelled, told: Told) -> list[list[int]]:
+    def write(self, drafts: Sequence[Draft], span: range, watch: Watch) -> list[Written]:
         """Write one answer for each draft: its tokens, with what the grammar forced. Only tokens of `span` are drawn.
 
-        Raises GenerationCancelled between two tokens, and EngineError for a text beyond the model's reach.
+        An answer that is not wanted any more ends within a token, with GenerationCancelled; one beyond the model's
+        reach is an EngineError. The others are written on.
         """
-        for draft in drafts:
-            self._check_room(draft)
         songs = [_Song(draft, self._grammars.start(draft.grammar), span, self._model.device) for draft in drafts]
-        open_songs = [song for song in songs if not song.answer.whole]
-        if open_songs:
-            _Desk(self._model, self._step, open_songs, span, cancelled).work(told)
-        return [song.written for song in songs]
+        for song in songs:
+            song.failure = self._too_long(song.draft)
 
-    def _check_room(self, draft: Draft) -> None:
+        def look() -> None:
+            for number in watch([song.done for song in songs]):
+                songs[number].failure = songs[number].failure or GenerationCancelled(STOPPED)
+            if not any(song.open for song in songs):
+                raise _NobodyLeft
+
+        open_songs = [song for song in songs if song.open]
+        if open_songs:
+            with suppress(_NobodyLeft):
+                _Desk(self._model, self._step, open_songs, span, look).work()
+        return [song.failure or song.written for song in songs]
+
+    def _too_long(self, draft: Draft) -> EngineError | None:
         needed = max(len(draft.prompt), len(draft.other)) + draft.enough + _ENDING
-        if needed > self._limit:
-            raise EngineError(f"The language model reads {self._limit:,} tokens, and this song needs {needed:,}.")
+        if needed <= self._limit:
+            return None
+        return EngineError(f"The language model reads {self._limit:,} tokens, and this song needs {needed:,}.")
+
+
+class _NobodyLeft(Exception):
+    """Every answer is whole or given up."""
 
 
 class _Desk:
     """The songs that are being written together: rows of the wanted prompts first, then those of the other ones."""
 
-    def __init__(self, model: Any, step: Any, songs: Sequence[_Song], span: range, cancelled: Cancelled) -> None:
-        self._songs, self._span, self._cancelled = songs, span, cancelled
+    def __init__(self, model: Any, step: Any, songs: Sequence[_Song], span: range, look: Callable[[], None]) -> None:
+        self._songs, self._span, self._look = list(songs), span, look
         self._head = model.lm_head.weight[span.start : span.stop]
         self._guided = [song for song in songs if song.draft.settings.guided]
         prompts = [song.draft.prompt for song in songs] + [song.draft.other for song in self._guided]
@@ -131,26 +165,29 @@ class _Desk:
         room = max(len(text) + song.draft.enough for text, song in zip(texts, songs, strict=False))
         self._rows = Rows(model.model, step, [text[:-1] for text in texts], room, self._look)
 
-    def work(self, told: Told) -> None:
-        """Write until every answer is whole."""
+    def work(self) -> None:
+        """Write until every answer is whole. Raises _NobodyLeft then, and when the others are given up."""
         for _ in range(max(song.draft.enough for song in self._songs) + _ENDING):
             self._look()
+            self._leave()
             self._step()
-            left = [song for song in self._songs if not song.answer.whole]
-            told(min([1.0, *(len(song.written) / song.draft.enough for song in left)]))
-            if not left:
-                return
+        self._look()
         raise EngineError("The language model's answer did not come to an end.")
 
-    def _look(self) -> None:
-        if self._cancelled():
-            raise GenerationCancelled("The language model was told to stop.")
+    def _leave(self) -> None:
+        """Take out of the cache who is done or gone: nothing is computed for them any more."""
+        if all(song.open for song in self._songs):
+            return
+        rows = [row for row, song in enumerate((*self._songs, *self._guided)) if song.open]
+        self._rows.keep(rows)
+        self._songs = [song for song in self._songs if song.open]
+        self._guided = [song for song in self._guided if song.open]
 
     def _step(self) -> None:
         """Read one token in each row, then draw the next ones where the grammar leaves a choice."""
-        tokens = {id(song): song.unread.popleft() if song.unread else song.written[-1] for song in self._songs}
+        tokens = {id(song): song.unread.popleft() for song in self._songs}
         hidden = self._rows.feed([tokens[id(song)] for song in (*self._songs, *self._guided)])
-        choosing = [song for song in self._songs if not song.unread and not song.answer.whole and not song.close()]
+        choosing = [song for song in self._songs if not song.unread and not song.close()]
         if choosing:
             for song, token in zip(choosing, self._drawn(choosing, hidden), strict=True):
                 song.take(token)
