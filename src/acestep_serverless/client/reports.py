@@ -11,6 +11,7 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from acestep_serverless.contract.acestep import AUDIO_ROUTE, TaskStatus
+from acestep_serverless.contract.media import SIDE_FILES
 
 State = Literal["running", "succeeded", "failed"]
 
@@ -20,7 +21,8 @@ LONGEST_REASON = 500
 
 @dataclass(frozen=True, slots=True)
 class SongItem:
-    """One song of a finished task. `file` is ready for `AceStepClient.download`; `raw` holds every other field."""
+    """One song of a finished task. `file` is ready for `AceStepClient.download`, and so are those `beside` it, by their
+    kind; `raw` holds every other field."""
 
     file: str
     prompt: str
@@ -32,6 +34,7 @@ class SongItem:
     engine: str
     warnings: tuple[str, ...]
     raw: Mapping[str, Any]
+    beside: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,7 @@ def _failed(task_id: str, items: list[Mapping[str, Any]], reason: str) -> TaskRe
     return TaskReport(task_id, "failed", _fraction(first.get("progress")), stage, (), reason, None, known=True)
 
 
-_SONG_FIELDS = frozenset(SongItem.__dataclass_fields__) | {"url"}
+_SONG_FIELDS = frozenset(SongItem.__dataclass_fields__) | {"url", *SIDE_FILES}
 
 
 def _song(item: Mapping[str, Any]) -> SongItem:
@@ -128,7 +131,15 @@ def _song(item: Mapping[str, Any]) -> SongItem:
         engine=_text(item.get("engine")),
         warnings=tuple(_text(warning) for warning in warnings) if isinstance(warnings, list) else (),
         raw={name: value for name, value in item.items() if name not in _SONG_FIELDS},
+        beside=_beside(item),
     )
+
+
+def _beside(item: Mapping[str, Any]) -> dict[str, str]:
+    """Where the files beside a song are, by their kind; what another server means by such a name is none."""
+    given = {kind: item.get(kind) for kind in SIDE_FILES}
+    files = {kind: _text(side.get("file")) for kind, side in given.items() if isinstance(side, dict)}
+    return {kind: file for kind, file in files.items() if file}
 
 
 def _entry(answer: object) -> Mapping[str, Any]:
