@@ -9,8 +9,9 @@ from acestep_parts import SineEngine
 from batch_engine import order
 
 from acestep_serverless.acestep_api.items import task_entry
-from acestep_serverless.acestep_api.task import State, Task
-from acestep_serverless.engines.base import Analysis
+from acestep_serverless.acestep_api.plain import plain, rebuilt
+from acestep_serverless.acestep_api.task import State, StoredSong, Task
+from acestep_serverless.engines.base import Analysis, SongMetas
 
 HEARD = Analysis(
     caption="LM caption",
@@ -90,6 +91,22 @@ def test_a_plan_for_words_is_a_songs_item_without_a_file() -> None:
         "prompt": "mine",
         "lyrics": "",
     }
+
+
+@pytest.mark.parametrize(
+    ("metas", "shown"),
+    [
+        (SongMetas(None, 2.5, "", ""), ("N/A", 2.5, "N/A", "N/A")),
+        (SongMetas(96, 2.5, "A minor", "3"), (96, 2.5, "A minor", "3")),
+    ],
+)
+def test_what_nobody_said_of_a_song_is_not_available(metas: SongMetas, shown: tuple[object, ...]) -> None:
+    song = StoredSong("song-a.mp3", 1, "", "audio/mpeg", 2.5, 48_000, 7, "", "", metas, ())
+    task = Task("t", order("mine", 7), 5_000, engine="sine", state=State.SUCCEEDED, songs=(song,))
+    kept = rebuilt(StoredSong, json.loads(json.dumps(plain(song))))
+    assert kept == song
+    found = only_item(task)["metas"]
+    assert tuple(found[name] for name in ("bpm", "duration", "keyscale", "timesignature")) == shown
 
 
 @pytest.mark.parametrize(

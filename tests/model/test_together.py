@@ -47,6 +47,12 @@ def test_each_song_of_a_mixed_batch_is_what_it_is_alone(name: str, sampling: dic
     assert np.abs(together[0].clip.samples - together[1].clip.samples).max() > 0.01
 
 
+def test_a_song_says_of_itself_what_was_asked_and_nothing_that_nobody_said() -> None:
+    told, untold = songs_of(engine(), asked(1), asked(2, bpm=None, key_scale="", time_signature=""))
+    assert (told.metas.bpm, told.metas.key_scale, told.metas.time_signature) == (120, "C# minor", "4")
+    assert (untold.metas.bpm, untold.metas.key_scale, untold.metas.time_signature) == (None, "", "")
+
+
 def test_a_batch_is_one_pass_of_the_transformer_for_each_step() -> None:
     with counted(TURBO) as passes:
         songs_of(engine(), *mixed())

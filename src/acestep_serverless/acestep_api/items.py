@@ -106,7 +106,7 @@ def _seed_value(task: Task) -> str:
 def _metas(task: Task, song: StoredSong) -> dict[str, object]:
     """What the song is, beside the words that the caller gave (the item's own are the final ones)."""
     return {
-        "bpm": song.metas.bpm,
+        "bpm": NOT_CHOSEN if song.metas.bpm is None else song.metas.bpm,
         "duration": song.metas.duration,
         "genres": song.metas.genres or NOT_CHOSEN,
         "keyscale": song.metas.key_scale or NOT_CHOSEN,

@@ -103,9 +103,11 @@ def tell(path: Path, job: Mapping[str, Any], seconds: Mapping[str, float]) -> No
     """Print what the song is and where the time went."""
     song = job["output"]["results"][0]
     metas = song.get("metas") or {}
-    details = ", ".join(f"{metas[name]}{unit}" for name, unit in (("bpm", " bpm"), ("keyscale", "")) if metas.get(name))
+    units = (("bpm", " bpm"), ("keyscale", ""))
+    known = [f"{metas[name]}{unit}" for name, unit in units if metas.get(name) not in (None, "", "N/A")]
+    details = ", ".join([*known, f"seed {song.get('seed')}"])
     OUT.print(f"  song      {path}", markup=False)
-    OUT.print(f"  duration  {song.get('seconds') or job['output']['duration']} s  ({details}, seed {song.get('seed')})")
+    OUT.print(f"  duration  {song.get('seconds') or job['output']['duration']} s  ({details})")
     OUT.print(f"  engine    {song.get('engine')}")
     OUT.print(
         f"  timings   endpoint up {seconds['up']:.1f} s, waited for the worker {job['delayTime'] / 1000:.1f} s, "

@@ -43,7 +43,7 @@ def song_lines(output: Mapping[str, object]) -> list[str]:
         facts += [
             f"{metas[name]} bpm" if name == "bpm" else str(metas[name])
             for name in ("bpm", "keyscale")
-            if metas.get(name)
+            if metas.get(name) not in (None, "", "N/A")
         ]
         lines.append(f"{song['file']}  ({', '.join(facts)})")
     warnings = output.get("warnings")

@@ -117,7 +117,10 @@ An engine that does one of them has its name in `uses`."""
 class SongMetas:
     """What the song is, as the ACE-Step API reports it; `duration` is the sounding length in seconds."""
 
-    bpm: int
+    bpm None and "" are what neither the request nor the engine said.
+    """
+
+    bpm: int | None
     duration: float
     key_scale: str
     time_signature: str

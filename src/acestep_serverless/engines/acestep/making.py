@@ -149,7 +149,7 @@ class Studio:
 def made_song(song: Song, clip: Clip) -> MadeSong:
     """Give a finished song with what it really is."""
     request = song.request
-    metas = SongMetas(request.bpm or 0, clip.seconds, request.key_scale, request.time_signature)
+    metas = SongMetas(request.bpm, clip.seconds, request.key_scale, request.time_signature)
     return MadeSong(song.index, song.seed, clip, request.caption, request.lyrics, metas, song.warnings)
 
 
