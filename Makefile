@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 # Twice two cores: most tests of the whole endpoint wait for processes of their own.
 TEST_PROCESSES ?= 4
+MODEL_TEST_PROCESSES ?= 2
 OLD_SDKS := 1.7.9 1.6.2
 JAVASCRIPT := tests/endpoint/javascript
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -52,7 +53,7 @@ $(VENV)/.acestep: $(VENV)/.test
 	@touch $@
 
 test-model: $(VENV)/.acestep ## what needs the extra [acestep]: the real classes with tiny random weights, on the CPU
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/model --numprocesses 2 --dist worksteal
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/model --numprocesses $(MODEL_TEST_PROCESSES) --dist worksteal
 
 check: $(VENV)/.test ## formatting, lint, strict types
 	@$(BIN)/ruff format --check .
