@@ -11,7 +11,7 @@ JAVASCRIPT := tests/endpoint/javascript
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help song serve test test-model check bench clean
+.PHONY: help song serve test test-model check bench docs clean
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -63,5 +63,9 @@ check: $(VENV)/.test ## formatting, lint, strict types
 bench: $(VENV)/.test ## benchmarks, each with its ratio to a limit or a peer
 	@$(BIN)/python -m bench
 
+docs: $(VENV)/.test ## these pages as a site, into docs/_build/html
+	@$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html -d docs/_build/doctrees docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
 clean: ## remove the environment and what the commands made
-	@rm -rf $(VENV) outputs data .pytest_cache .mypy_cache .ruff_cache
+	@rm -rf $(VENV) outputs data docs/_build .pytest_cache .mypy_cache .ruff_cache
