@@ -27,6 +27,11 @@ def is_voiced(name: str) -> bool:
     return bool(name) and name[0] not in UNVOICED
 
 
+def is_double(name: str) -> bool:
+    """Say whether a sound moves from one place to another, as a diphthong; a sign of length is no second sound."""
+    return sum(1 for letter in name if letter != "ː") > 1
+
+
 def is_stop(name: str) -> bool:
     """Say whether a phoneme is a closure and a burst ("t", also "tʃ")."""
     return bool(name) and name[0] in STOPS

@@ -1,0 +1,168 @@
+"""How does a verse sound from one throat? A response for each period, and the noise of consonants as spoken."""
+
+from functools import lru_cache
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import signal
+
+from acestep_serverless.audio.clip import SAMPLE_RATE
+from acestep_serverless.engines.sketch.voice.analysis import HOP, RESPONSE, Floats, Noises, Voiced
+from acestep_serverless.engines.sketch.voice.espeak import PITCH
+from acestep_serverless.engines.sketch.voice.kinds import Take
+from acestep_serverless.engines.sketch.voice.phonemes import is_stop
+from acestep_serverless.engines.sketch.voice.pitch import STEP, Doubles, pitch_curve, steps
+from acestep_serverless.engines.sketch.voice.timing import Span, places_in_speech, spans_of
+from acestep_serverless.engines.sketch.voice.words import Verse
+
+LEAD_IN, LEAD_OUT = 0.6, 0.4
+"""Seconds of sound before the first vowel (consonants, a breath) and after the last one."""
+
+TOUCHING = 0.004
+ATTACK, RELEASE = 0.025, 0.08
+FADE = 0.004
+CONSONANTS = 1.0
+"""Gain of sounds without a pitch against the spoken line."""
+# Half of the difference between loud and soft vowels stays: an "a" may be stronger than an "i".
+EVENNESS = 0.5
+BREATH_REST, BREATH_SECONDS, BREATH_LEVEL = 0.45, 0.24, 0.012
+
+
+def first_sample(verse: Verse) -> int:
+    """Return the song's sample at which the sound of a verse begins; it may lie before the song's start."""
+    return int(np.floor((verse.syllables[0].start - LEAD_IN) * SAMPLE_RATE))
+
+
+def sing_verse(
+    verse: Verse, bank: Voiced, noises: Noises, take: Take, rng: np.random.Generator, rested: float
+) -> Floats:
+    """Return a verse from `first_sample` on, mono at 48 kHz; `rested` are the seconds of silence before it."""
+    start = first_sample(verse) / SAMPLE_RATE
+    stop = verse.tones[-1].stop + LEAD_OUT
+    spans = spans_of(list(verse.syllables))
+    sound = np.zeros(int((stop - start) * SAMPLE_RATE) + RESPONSE, dtype=np.float32)
+    times = steps(start, stop)
+    level = _level(spans, bank, times) * _edges(spans, times)
+    hertz = pitch_curve(list(verse.tones), take, start, stop, rng)
+    _add_periods(sound, spans, bank, times, level, hertz)
+    _add_air(sound, spans, times, level, take, rng)
+    for span in spans:
+        if not span.voiced:
+            _add_noise(sound, span, noises, start, float(np.interp(span.start, times, level)))
+    if rested > BREATH_REST:
+        _add_breath(sound, spans[0].start - start, rng)
+    return sound
+
+
+def _level(spans: tuple[Span, ...], bank: Voiced, times: Doubles) -> Doubles:
+    """Return the gain at each time: the note's velocity, and vowels brought halfway to one loudness."""
+    held = [span for span in spans if span.held]
+    loud = np.array([_loudness(bank, span) for span in held])
+    even = np.clip((np.median(loud) / np.maximum(loud, 1e-6)) ** EVENNESS, 0.5, 2.0)
+    gains = even * np.array([10 ** ((span.velocity - 96) / 127 * 0.5) for span in held])
+    knots = np.array([(span.start, span.stop) for span in held]).ravel()
+    return np.asarray(np.interp(times, knots, np.repeat(gains, 2)))
+
+
+def _loudness(bank: Voiced, span: Span) -> float:
+    first = int(span.source / HOP)
+    return float(np.mean(bank.loudness[first : max(first + 1, int((span.source + span.spoken) / HOP))]))
+
+
+def _edges(spans: tuple[Span, ...], times: Doubles) -> Doubles:
+    """Return a gain that rises where the voice sets in and falls where it ends: 1.0 in between, 0.0 in the pauses."""
+    gains = np.zeros(times.size)
+    for group in _groups(spans):
+        # A consonant at either end is an attack or a release of its own.
+        attack = ATTACK if group[0].held else FADE
+        release = RELEASE if group[-1].held else FADE
+        rise = np.clip((times - group[0].start + FADE) / attack, 0, 1)
+        fall = np.clip((group[-1].stop + FADE - times) / release, 0, 1)
+        np.maximum(gains, rise * fall, out=gains)
+    return gains
+
+
+def _groups(spans: tuple[Span, ...]) -> list[list[Span]]:
+    groups = [[spans[0]]]
+    for before, span in pairwise(spans):
+        if span.start - before.stop > TOUCHING:
+            groups.append([])
+        groups[-1].append(span)
+    return groups
+
+
+def _add_periods(
+    sound: Floats, spans: tuple[Span, ...], bank: Voiced, times: Doubles, level: Doubles, hertz: Doubles
+) -> None:
+    """Add one response for each period of the voiced sounds."""
+    turns = np.concatenate(([0.0], np.cumsum((hertz[1:] + hertz[:-1]) * (0.5 * STEP))))
+    periods = np.interp(np.arange(1, int(turns[-1])), turns, times)
+    loud = np.interp(periods, times, level) * np.sqrt(PITCH / np.interp(periods, times, hertz))
+    for span in spans:
+        if not span.voiced:
+            continue
+        first, last = np.searchsorted(periods, (span.start, span.stop))
+        mine = periods[first:last]
+        frames = places_in_speech(span, mine) / HOP
+        samples = np.round((mine - times[0]) * SAMPLE_RATE).astype(np.intp)
+        for place, frame, gain in zip(samples.tolist(), frames.tolist(), loud[first:last].tolist(), strict=True):
+            left = min(int(frame), bank.responses.shape[0] - 2)
+            part = frame - left
+            piece = sound[place : place + RESPONSE]
+            piece += np.float32(gain * (1 - part)) * bank.responses[left]
+            piece += np.float32(gain * part) * bank.responses[left + 1]
+
+
+def _add_noise(sound: Floats, span: Span, noises: Noises, start: float, gain: float) -> None:
+    """Add a sound without pitch as it was spoken; one that has to be shorter loses its silence, or else its end."""
+    count = int((span.length + 2 * FADE) * SAMPLE_RATE)
+    begin = span.source + span.spoken - span.length if is_stop(span.phone.name) else span.source
+    source = max(0, int((begin - FADE) * SAMPLE_RATE))
+    place = int((span.start - FADE - start) * SAMPLE_RATE)
+    if place < 0:
+        source, count, place = source - place, count + place, 0
+    piece = noises.whole[source : source + min(count, sound.size - place)]
+    if piece.size < 8:
+        return
+    ramp = np.minimum(1, np.arange(1, piece.size + 1) / (2 * FADE * SAMPLE_RATE)).astype(np.float32)
+    sound[place : place + piece.size] += piece * ramp * ramp[::-1] * np.float32(CONSONANTS * gain)
+
+
+def _add_air(
+    sound: Floats, spans: tuple[Span, ...], times: Doubles, level: Doubles, take: Take, rng: np.random.Generator
+) -> None:
+    """Add the breath that is heard in every vowel."""
+    vowels = np.zeros(times.size)
+    for span in spans:
+        if span.held:
+            vowels[(times >= span.start) & (times < span.stop)] = 1
+    soft = signal.sosfiltfilt(_GENTLE, vowels * level) * 10 ** (take.kind.breath / 20)
+    curve = np.interp(np.arange(sound.size) / SAMPLE_RATE, times - times[0], soft).astype(np.float32)
+    sound += curve * _noise(sound.size, rng)
+
+
+def _add_breath(sound: Floats, ends: float, rng: np.random.Generator) -> None:
+    """Add a breath drawn before the first sound at `ends` seconds."""
+    count = int(BREATH_SECONDS * SAMPLE_RATE)
+    last = int((ends - 0.03) * SAMPLE_RATE)
+    if last < count:
+        return
+    shape = signal.windows.tukey(count, 0.8) * np.linspace(0.4, 1, count)
+    sound[last - count : last] += (BREATH_LEVEL * shape).astype(np.float32) * _noise(count, rng)
+
+
+def _noise(count: int, rng: np.random.Generator) -> Floats:
+    """Return `count` samples of air from a random place of one long breath, repeated where it is too short."""
+    air = _air()
+    return np.resize(np.roll(air, -int(rng.integers(air.size))), count)
+
+
+@lru_cache(maxsize=1)
+def _air() -> NDArray[np.float32]:
+    white = np.random.default_rng(1).standard_normal(8 * SAMPLE_RATE)
+    shaped = signal.sosfilt(signal.butter(1, (1500, 9000), "bandpass", fs=SAMPLE_RATE, output="sos"), white)
+    return np.asarray(shaped / np.std(shaped), dtype=np.float32)
+
+
+_GENTLE = signal.butter(1, 15, "lowpass", fs=1 / STEP, output="sos")
