@@ -4,7 +4,7 @@ The envelope is that of CheapTrick (Morise, "CheapTrick, a spectral envelope est
 synthesis", 2015): the power spectrum under a window of three periods, smoothed over two thirds of the pitch, its ripple
 at the pitch and the blur of the smoothing taken out of the cepstrum. The pitch is known and constant, so all frames are
 one batch. An envelope becomes the sound of one period by its minimum phase: such responses, added at a melody's
-periods, sing. This takes a tenth of the time of WORLD itself, which also keeps the interpreter to itself while it computes.
+periods, sing. This takes a tenth of the time of WORLD itself, which also holds the interpreter while it computes.
 """
 
 from dataclasses import dataclass
