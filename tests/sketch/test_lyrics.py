@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acestep_serverless.engines.sketch.lyrics import LyricSection, line_syllables, parse_lyrics, section_name
+from acestep_serverless.engines.sketch.lyrics import Line, LyricSection, parse_lyrics, section_name
+from acestep_serverless.engines.sketch.voice.counting import line_syllables
 
 
 @pytest.mark.parametrize(
@@ -53,8 +54,8 @@ def test_tagged_lyrics_keep_their_order_and_lines():
     text = "[Intro]\n\n[Verse 1]\nWalking alone\nunder the moon\n\n[Chorus]\nOh oh oh\n"
     assert parse_lyrics(text) == (
         LyricSection("intro", ()),
-        LyricSection("verse", (4, 4)),
-        LyricSection("chorus", (3,)),
+        LyricSection("verse", (Line("Walking alone", 4), Line("under the moon", 4))),
+        LyricSection("chorus", (Line("Oh oh oh", 3),)),
     )
 
 
@@ -74,4 +75,4 @@ def test_untagged_stanzas_that_return_are_the_chorus():
 
 @given(st.text(max_size=300))
 def test_any_text_gives_sections_with_positive_counts(text):
-    assert all(count > 0 for section in parse_lyrics(text) for count in section.syllables)
+    assert all(line.count > 0 and line.text for section in parse_lyrics(text) for line in section.lines)

@@ -28,10 +28,12 @@ from acestep_serverless.engines.sketch.effects import (
     room,
 )
 from acestep_serverless.engines.sketch.instruments import instrument_for
+from acestep_serverless.engines.sketch.kits import KICKS
+from acestep_serverless.engines.sketch.movement import Movement, movement
 from acestep_serverless.engines.sketch.player import Player
 from acestep_serverless.engines.sketch.score import Part, Score
 from acestep_serverless.engines.sketch.soundfont import SoundFont
-from acestep_serverless.engines.sketch.synth import KICKS
+from acestep_serverless.engines.sketch.theory import parse_key
 from acestep_serverless.engines.sketch.tone import Floats
 
 STRETCH_SECONDS = 4
@@ -51,6 +53,7 @@ class _Seat:
     player: Player
     strip: Channel
     effects: Pedalboard | None
+    movement: Movement | None
     gains: Floats
 
     def play(self, first: int, last: int, ducking: Floats | None, stop: Stop) -> Floats:
@@ -62,6 +65,8 @@ class _Seat:
         if self.effects is not None:
             sound = self.effects(sound, SAMPLE_RATE, reset=False)
         sound = np.asarray(sound * self.gains, dtype=np.float32)
+        if self.movement is not None:
+            sound = self.movement(sound, first)
         if ducking is not None and self.strip.ducking:
             sound *= 1 - np.float32(self.strip.ducking) * ducking
         return sound
@@ -113,9 +118,12 @@ def _seat(part: Part, score: Score, font: SoundFont) -> _Seat:
     strip = channel_of(part)
     return _Seat(
         part=part,
-        player=Player(part, score.tempo, instrument_for(part, font), equaliser(strip)),
+        player=Player(
+            part, score.tempo, instrument_for(part, font, parse_key(score.key_scale).tonic), equaliser(strip)
+        ),
         strip=strip,
         effects=insert_effects(part, score),
+        movement=movement(part.effect, score.tempo),
         gains=pan_gains(0 if strip.mono else part.pan) * np.float32(10 ** ((part.gain + strip.level) / 20)),
     )
 

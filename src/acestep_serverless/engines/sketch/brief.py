@@ -12,33 +12,50 @@ from acestep_serverless.engines.base import GenerationRequest
 from acestep_serverless.engines.sketch.chance import Chance, chance_from
 from acestep_serverless.engines.sketch.grids import BEATS_PER_BAR
 from acestep_serverless.engines.sketch.lyrics import LyricSection, parse_lyrics
+from acestep_serverless.engines.sketch.seats import Seats, negations, read_seats
 from acestep_serverless.engines.sketch.styles import STYLES, Style
+from acestep_serverless.engines.sketch.styles.model import Drums
 from acestep_serverless.engines.sketch.theory import ACCIDENTALS, LETTERS, Key, parse_key
+from acestep_serverless.engines.sketch.voice.syllables import language_of, read_line
 from acestep_serverless.engines.sketch.words import (
+    A_CAPPELLA,
     BPM,
-    INSTRUMENTS,
+    CHURCH_MODES,
+    ERAS,
     KEY,
+    KEY_OF,
     METERS,
     MOODS,
-    SOLO,
-    SOLOISTS,
+    SHORT_KEY,
     TEMPO_WORDS,
+    VOICE_WORDS,
     has,
     normalise,
-    split_negations,
 )
 
 # Styles for captions that name none: the ones that suit most words.
 OPEN_STYLES = ("pop", "folk", "piano ballad", "synthwave", "lo-fi hip hop")
 SLOWEST, FASTEST = 30.0, 300.0
+CHOIR = 52
+NAMED_DRUMS = STYLES["folk"].drums
+
+
+@dataclass(frozen=True, slots=True)
+class Singing:
+    """Who sings: the kind of voice, the words' language, and whether they are hummed because nobody speaks it."""
+
+    kind: str
+    language: str
+    humming: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Brief:
     """The song in outline.
 
-    `tempo` is in quarter notes per minute, exact when `tempo_given`; `lift` shifts every section's energy; `programs`
-    overrides instruments by role; `silent` roles do not play; `solo` is the one program that plays everything.
+    `tempo` is in quarter notes per minute, exact when `tempo_given`; `lift` shifts every section's energy; `seats` say
+    who plays, `era` which program a role has in its days; `singing` is None where nobody sings; `understood` is what
+    the caption was read as, in words, the style first.
     """
 
     style: Style
@@ -49,10 +66,11 @@ class Brief:
     key_scale: str
     meter: str
     lyrics: tuple[LyricSection, ...]
+    singing: Singing | None
     lift: float
-    programs: Mapping[str, int]
-    silent: frozenset[str]
-    solo: int | None
+    seats: Seats
+    era: Mapping[str, int]
+    understood: tuple[str, ...]
     chance: Chance
 
     @property
@@ -61,9 +79,14 @@ class Brief:
         return BEATS_PER_BAR[self.meter]
 
     @property
-    def sung(self) -> bool:
+    def worded(self) -> bool:
         """Whether the lyrics hold words."""
-        return any(section.syllables for section in self.lyrics)
+        return any(section.lines for section in self.lyrics)
+
+    @property
+    def drums(self) -> Drums | None:
+        """What the drummer plays: the style's own, or brushes where it has none and the caption asks for drums."""
+        return self.style.drums or (NAMED_DRUMS if "drums" in self.seats.programs else None)
 
 
 def choose_style(text: str, rng: Random) -> Style:
@@ -73,67 +96,100 @@ def choose_style(text: str, rng: Random) -> Style:
     """
     scores: list[tuple[float, int, str]] = []
     for style in STYLES.values():
-        found = [(weight, has(text, phrase)) for phrase, weight in style.words.items() if has(text, phrase) >= 0]
+        found = [(weight, place) for phrase, weight in style.words.items() if (place := has(text, phrase)) >= 0]
         if found:
             scores.append((-sum(weight for weight, _ in found), min(place for _, place in found), style.name))
     if scores:
         return STYLES[min(scores)[2]]
-    return STYLES[rng.choice([name for name in OPEN_STYLES if name in STYLES])]
+    return STYLES[rng.choice(OPEN_STYLES)]
 
 
 def choose_tempo(request: GenerationRequest, text: str, style: Style, rng: Random) -> tuple[float, bool]:
     """Quarter notes per minute, and whether the request or the caption named it as a number."""
     if request.bpm is not None:
         return float(request.bpm), True
-    named = BPM.search(text)
-    if named and SLOWEST <= float(named[1]) <= FASTEST:
-        return float(named[1]), True
+    for match in BPM.finditer(text):
+        named = float(match[1] or match[2])
+        if SLOWEST <= named <= FASTEST:
+            return named, True
     low, high = style.tempo
-    factor = 1.0
     longest = max((word for word in TEMPO_WORDS if has(text, word) >= 0), key=len, default="")
-    if longest:
-        factor = TEMPO_WORDS[longest]
+    factor = TEMPO_WORDS[longest] if longest else 1.0
     return min(FASTEST, max(SLOWEST, rng.uniform(low, high) * factor)), False
+
+
+def named_key(caption: str) -> tuple[int | None, str]:
+    """The tonic and the mode that a caption names; None and "" for what it leaves open."""
+    text = normalise(caption)
+    mode = next((mode for word, mode in CHURCH_MODES.items() if has(text, word) >= 0), "")
+    for pattern in (KEY, KEY_OF, SHORT_KEY):
+        for match in pattern.finditer(caption):
+            letter, accidental, third = (*match.groups(), "")[:3]
+            # "a minor key" names a mode and "a major hit" nothing: the article is no tonic, "in a minor" is one.
+            article = letter == "a" and not caption[: match.start()].lower().endswith("in ")
+            if pattern is KEY and letter == "a" and (article or re.match(r" key\b", caption[match.end() :])):
+                continue
+            sign = (accidental or "").lower()
+            shift = ACCIDENTALS.get(sign, 1 if "sharp" in sign else -1)
+            third = (third or "").lower()
+            return (LETTERS[letter.upper()] + shift) % 12, "minor" if third in ("m", "min", "minor") else (
+                "major" if third else mode
+            )
+    return None, mode
 
 
 def choose_key(request: GenerationRequest, text: str, style: Style, rng: Random) -> Key:
     """The key that the request gives, the caption names, or the moods and the style make likely."""
     if request.key_scale:
         return parse_key(request.key_scale)
-    tonic = rng.choice((0, 2, 3, 4, 5, 7, 9, 10))
+    tonic, mode = named_key(request.caption)
+    seeded = rng.choice((0, 2, 3, 4, 5, 7, 9, 10))
     roll = rng.random()
-    named = KEY.search(request.caption)
-    if named:
-        letter, accidental, mode = named.groups()
-        shift = ACCIDENTALS.get(accidental or "", 1 if "sharp" in (accidental or "") else -1)
-        return Key((LETTERS[letter] + shift) % 12, mode)
-    if has(text, "minor") >= 0 or has(text, "major") >= 0:
-        return Key(tonic, "minor" if has(text, "minor") >= 0 else "major")
-    pull = sum(minor for word, (minor, _) in MOODS.items() if has(text, word) >= 0)
-    return Key(tonic, "minor" if roll < style.minor + 0.6 * pull else "major")
+    if not mode and tonic is None:
+        pull = sum(minor for word, (minor, _) in MOODS.items() if has(text, word) >= 0)
+        mode = "minor" if roll < style.minor + 0.6 * pull else "major"
+    return Key(seeded if tonic is None else tonic, mode or "major")
 
 
-def choose_meter(request: GenerationRequest, text: str) -> str:
-    """The meter that the request gives or the caption names; 4/4 otherwise."""
+def choose_meter(request: GenerationRequest, text: str, style: Style) -> str:
+    """The meter that the request gives or the caption names, else the style's own."""
     if request.time_signature:
         return request.time_signature
-    return next((meter for pattern, meter in METERS if re.search(rf"(?:^| )(?:{pattern})(?: |$)", text)), "4")
+    named = (meter for pattern, meter in METERS if re.search(rf"(?:^| )(?:{pattern})(?: |$)", text))
+    return next(named, style.meter)
 
 
-def choose_players(text: str) -> tuple[dict[str, int], int | None]:
-    """Programs by role for the instruments that the caption names, longest names first, and the solo program if any."""
-    programs: dict[str, int] = {}
-    rest = f" {text} "
-    for name in sorted(INSTRUMENTS, key=len, reverse=True):
-        if f" {name} " in rest:
-            program, roles = INSTRUMENTS[name]
-            programs.update({role: program for role in roles if role not in programs})
-            rest = rest.replace(f" {name} ", "  ")
-    for match in SOLO.finditer(text):
-        named = [word for word in (match[1] or match[2]).split() if word in SOLOISTS]
-        if named:
-            return programs, SOLOISTS[named[0]]
-    return programs, None
+def choose_singing(request: GenerationRequest, text: str, style: Style, seats: Seats, rng: Random) -> Singing | None:
+    """Who sings the lyrics: the kind of voice that the caption names, else one that the seed picks for the style."""
+    if not request.lyrics.strip() or "voice" in seats.silent:
+        return None
+    seeded = rng.choice(style.voices)
+    longest = max((word for word in VOICE_WORDS if has(text, word) >= 0), key=len, default="")
+    if not any(section.lines for section in parse_lyrics(request.lyrics)):
+        return None
+    language, sung = language_of(request.vocal_language, request.lyrics)
+    return Singing(VOICE_WORDS.get(longest, seeded), language, not sung)
+
+
+def read_lyrics(text: str, singing: Singing | None) -> tuple[LyricSection, ...]:
+    """The lyrics in sections; lines that are sung have the syllables that their language gives them."""
+    if singing is None:
+        return parse_lyrics(text)
+    return parse_lyrics(text, lambda line: len(read_line(line, singing.language)))
+
+
+def choose_era(text: str) -> dict[str, int]:
+    """The programs by role of the decades that the text names."""
+    return {role: program for era, row in ERAS.items() if has(text, era) >= 0 for role, program in row.items()}
+
+
+def understood(text: str, style: Style, seats: Seats, singing: Singing | None) -> tuple[str, ...]:
+    """What the caption was read as, in words: the style, moods, decades, tempo words, who plays and who does not."""
+    said = [word for table in (MOODS, ERAS, TEMPO_WORDS) for word in table if has(text, word) >= 0]
+    solo = ["solo"] if seats.solo is not None else []
+    voice = [f"{singing.kind} voice"] if singing else []
+    without = [f"no {word}" for word in seats.left_out]
+    return tuple(dict.fromkeys([style.name, *said, *solo, *seats.named, *voice, *without]))
 
 
 def make_brief(request: GenerationRequest, seed: int) -> Brief:
@@ -141,11 +197,15 @@ def make_brief(request: GenerationRequest, seed: int) -> Brief:
     if request.time_signature and request.time_signature not in BEATS_PER_BAR:
         raise ValueError(f"not a time signature: {request.time_signature!r}")
     chance = chance_from(seed, request.caption, request.lyrics)
-    text, silent = split_negations(normalise(request.caption))
+    text, dropped = negations(normalise(request.caption))
     style = choose_style(text, chance.of("style"))
     tempo, given = choose_tempo(request, text, style, chance.of("tempo"))
     key = choose_key(request, text, style, chance.of("key"))
-    programs, solo = choose_players(text)
+    seats = read_seats(text, dropped, style.programs)
+    singing = choose_singing(request, text, style, seats, chance.of("voice"))
+    if singing and any(has(text, word) >= 0 for word in A_CAPPELLA):
+        seats = read_seats(text, [*dropped, "drums"], style.programs).alone(CHOIR)
+    lyrics = read_lyrics(request.lyrics, singing)
     return Brief(
         style=style,
         seconds=float(request.duration),
@@ -153,11 +213,12 @@ def make_brief(request: GenerationRequest, seed: int) -> Brief:
         tempo_given=given,
         key=key,
         key_scale=request.key_scale or key.name,
-        meter=choose_meter(request, text),
-        lyrics=parse_lyrics(request.lyrics),
+        meter=choose_meter(request, text, style),
+        lyrics=lyrics,
+        singing=singing,
         lift=max(-0.25, min(0.25, sum(lift for word, (_, lift) in MOODS.items() if has(text, word) >= 0))),
-        programs=programs,
-        silent=silent,
-        solo=solo,
+        seats=seats,
+        era=choose_era(text),
+        understood=understood(text, style, seats, singing),
         chance=chance,
     )

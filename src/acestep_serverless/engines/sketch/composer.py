@@ -6,17 +6,15 @@ from dataclasses import dataclass, replace
 from acestep_serverless.engines.base import GenerationRequest
 from acestep_serverless.engines.sketch.brief import Brief, make_brief
 from acestep_serverless.engines.sketch.parts_bass import bass_part
+from acestep_serverless.engines.sketch.parts_build import sweep_part
 from acestep_serverless.engines.sketch.parts_chords import comping_part, pad_part
 from acestep_serverless.engines.sketch.parts_drums import drum_part
-from acestep_serverless.engines.sketch.parts_melody import counter_part, melody_notes, melody_part
+from acestep_serverless.engines.sketch.parts_melody import Tune, counter_part, make_tune, melody_part
+from acestep_serverless.engines.sketch.parts_voice import vocals
 from acestep_serverless.engines.sketch.score import Part, Score, Section
 from acestep_serverless.engines.sketch.sheet import Sheet, make_sheet
 from acestep_serverless.engines.sketch.styles.model import Comping, Counter, Pad, Sound
 
-NOT_SUNG = (
-    "The sketch engine does not sing: an instrument plays the melody of the lyrics, one note per syllable. "
-    "The acestep engine sings them."
-)
 # Players that join a style without them when the caption names their instrument.
 NAMED_PAD = Pad(Sound(48, -8, 0.0, 0.4), centre=62)
 NAMED_COUNTER = Counter(Sound(61, -8, 0.3, 0.3), enters=0.5)
@@ -32,44 +30,46 @@ class Composition:
     warnings: tuple[str, ...] = ()
 
 
-def players(sheet: Sheet) -> dict[str, Callable[[], Part]]:
+def players(sheet: Sheet, tune: Tune) -> dict[str, Callable[[], Part]]:
     """Who could play, by role, in the order of the score."""
-    brief, style = sheet.brief, sheet.brief.style
-    tune = melody_notes(sheet)
+    style, named = sheet.brief.style, sheet.brief.seats.programs
     band: dict[str, Callable[[], Part]] = {
         "drums": lambda: drum_part(sheet),
         "bass": lambda: bass_part(sheet),
         "chords": lambda: comping_part(sheet, style.chords, "Chords", "chords"),
-        "melody": lambda: melody_part(sheet, tune),
+        "melody": lambda: melody_part(sheet, tune.played),
     }
-    if (pad := style.pad or (NAMED_PAD if "pad" in brief.programs else None)) is not None:
+    if (pad := style.pad or (NAMED_PAD if "pad" in named else None)) is not None:
         band["pad"] = lambda: pad_part(sheet, pad)
-    if (arpeggio := style.arpeggio or (NAMED_ARPEGGIO if "arpeggio" in brief.programs else None)) is not None:
+    if (arpeggio := style.arpeggio or (NAMED_ARPEGGIO if "arpeggio" in named else None)) is not None:
         band["arpeggio"] = lambda: comping_part(sheet, arpeggio, "Arpeggio", "arpeggio")
-    if (counter := style.counter or (NAMED_COUNTER if "counter" in brief.programs else None)) is not None:
-        band["counter"] = lambda: counter_part(sheet, tune, counter)
+    if (counter := style.counter or (NAMED_COUNTER if "counter" in named else None)) is not None:
+        band["counter"] = lambda: counter_part(sheet, tune.played, counter)
+    if style.builds:
+        band["texture"] = lambda: sweep_part(sheet)
     return band
 
 
 def instrument(brief: Brief, part: Part) -> Part:
-    """The part on the instrument that the caption names, the seed picks among the style's leads, or the style gives."""
-    if brief.solo is not None:
-        return replace(part, program=brief.solo)
-    if part.role in brief.programs:
-        return replace(part, program=brief.programs[part.role])
-    if part.role == "melody" and brief.style.leads:
-        return replace(part, program=brief.chance.of("lead").choice(brief.style.leads))
-    return part
+    """The part on the instrument that the caption names, its era suggests, the seed picks, or the style gives."""
+    seats, style = brief.seats, brief.style
+    if seats.solo is not None:
+        return replace(part, program=seats.solo)
+    own = part.program
+    if part.role == "melody" and style.leads:
+        own = brief.chance.of("lead").choice(style.leads)
+    program = seats.program(part.role, brief.era.get(part.role, own))
+    return replace(part, program=program, effect=style.effects.get(part.role, ""))
 
 
-def make_parts(sheet: Sheet) -> tuple[Part, ...]:
+def make_parts(sheet: Sheet, tune: Tune) -> tuple[Part, ...]:
     """Every part that plays: without those the caption leaves out, and only three roles of a solo instrument."""
-    brief = sheet.brief
+    seats = sheet.brief.seats
     parts = []
-    for role, play in players(sheet).items():
-        if role in brief.silent or (brief.solo is not None and role not in SOLO_ROLES):
+    for role, play in players(sheet, tune).items():
+        if role in seats.silent or (seats.solo is not None and role not in SOLO_ROLES):
             continue
-        part = instrument(brief, play())
+        part = instrument(sheet.brief, play())
         if part.notes:
             parts.append(part)
     return tuple(parts)
@@ -94,6 +94,7 @@ def compose(request: GenerationRequest, seed: int) -> Composition:
     """
     brief = make_brief(request, seed)
     sheet = make_sheet(brief)
+    tune = make_tune(sheet)
     score = Score(
         style=brief.style.name,
         seconds=brief.seconds,
@@ -102,7 +103,18 @@ def compose(request: GenerationRequest, seed: int) -> Composition:
         time_signature=brief.meter,
         beats_per_bar=brief.beats_per_bar,
         sections=make_sections(sheet),
-        parts=make_parts(sheet),
+        parts=make_parts(sheet, tune),
         sidechain=brief.style.sidechain,
+        vocals=vocals(sheet, tune.sung),
+        understood=brief.understood,
     )
-    return Composition(score, sheet.plan.warnings + ((NOT_SUNG,) if brief.sung else ()))
+    return Composition(score, sheet.plan.warnings + said_of_the_voice(brief))
+
+
+def said_of_the_voice(brief: Brief) -> tuple[str, ...]:
+    """What the listener should know about the words: that nobody here can pronounce them, if so."""
+    if brief.singing is None or not brief.singing.humming:
+        return ()
+    return (
+        f"lyrics: the sketch engine has no voice that pronounces {brief.singing.language!r}, so it hums the melody",
+    )

@@ -15,7 +15,8 @@ from acestep_serverless.engines.sketch.control import STEP, every_sample
 from acestep_serverless.engines.sketch.score import Part, Score
 from acestep_serverless.engines.sketch.tone import Floats
 
-ELECTRONIC_LEADS = range(80, 88)
+# Leads that have an echo anyway: not the console's.
+ELECTRONIC_LEADS = frozenset({80, 81, 84, 85, 86, 87})
 PRESENCE_HERTZ, PRESENCE_QUALITY = 3000.0, 0.7
 
 
@@ -82,7 +83,7 @@ def insert_effects(part: Part, score: Score) -> Pedalboard | None:
     chain = Pedalboard([])
     if strip.ratio > 1:
         chain.append(Compressor(threshold_db=strip.threshold, ratio=strip.ratio, attack_ms=12, release_ms=140))
-    if part.role == "melody" and part.program in ELECTRONIC_LEADS:
+    if part.effect == "echo" or (part.role == "melody" and part.program in ELECTRONIC_LEADS):
         chain.append(Delay(delay_seconds=min(1.0, 45 / score.tempo), feedback=0.3, mix=0.14))
     return chain if len(chain) else None
 

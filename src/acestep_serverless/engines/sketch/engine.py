@@ -81,7 +81,7 @@ class SketchEngine:
                 duration=clip.seconds,
                 key_scale=score.key_scale,
                 time_signature=score.time_signature,
-                genres=score.style,
+                genres=", ".join(score.understood),
             ),
             warnings=(*_cut_text(request), *composition.warnings),
         )

@@ -5,14 +5,17 @@ The last section holds the final chord: it falls on a downbeat (on a beat in son
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from acestep_serverless.engines.sketch.brief import FASTEST, SLOWEST, Brief
-from acestep_serverless.engines.sketch.lyrics import LyricSection
+from acestep_serverless.engines.sketch.lyrics import Line, LyricSection
 
 TAIL_SECONDS, TAIL_SHARE = 1.5, 0.3
 HOLD_SECONDS, HOLD_SHARE = 0.9, 0.25
 FINE_TUNING = 0.04
+# An easy pace of singing, and the fastest that can be followed.
+SYLLABLE_SECONDS, BREATH_SECONDS, FASTEST_SYLLABLE = 0.32, 0.6, 0.14
 
 ENERGY = {
     "intro": 0.35,
@@ -40,16 +43,20 @@ SMALL_FORMS: dict[int, tuple[tuple[str, int], ...]] = {
 }
 
 
+Stave = tuple[str, int, tuple[Line, ...]]
+"""A section before it has its place: name, bars, lyric lines."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """One section in bars. `turn` counts its returns from 0, `syllables` its lyric lines (none: instrumental)."""
+    """One section in bars. `turn` counts its returns from 0; `lines` are its lyrics (none: instrumental)."""
 
     name: str
     first: int
     bars: int
     energy: float
     turn: int
-    syllables: tuple[int, ...] = ()
+    lines: tuple[Line, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +132,8 @@ def merged(form: list[tuple[str, int]]) -> list[tuple[str, int]]:
     return joined
 
 
-def instrumental_form(bars: int) -> list[tuple[str, int, tuple[int, ...]]]:
-    """Sections for a song without lyrics, as (name, bars, no syllables); odd bars lengthen the last section."""
+def instrumental_form(bars: int) -> list[Stave]:
+    """Sections for a song without lyrics, as (name, bars, no lines); odd bars lengthen the last section."""
     unit = phrase_unit(bars)
     units = max(1, bars // unit)
     form = list(SMALL_FORMS[units]) if units in SMALL_FORMS else merged(cycle_form(units))
@@ -138,29 +145,54 @@ def instrumental_form(bars: int) -> list[tuple[str, int, tuple[int, ...]]]:
 
 def bars_wanted(section: LyricSection, per_line: int, unit: int) -> int:
     """Bars of a lyric section: whole lines, rounded up to an even number; a section without lines is one unit."""
-    if not section.syllables:
+    if not section.lines:
         return unit
-    bars = len(section.syllables) * per_line
+    bars = len(section.lines) * per_line
     return bars + bars % 2 if per_line > 1 else bars
 
 
-def lyric_form(brief: Brief, bars: int) -> tuple[list[tuple[str, int, tuple[int, ...]]], list[str]]:
+def natural_bars(lines: Sequence[Line], bar_seconds: float) -> int:
+    """Bars in which a line of these is sung at an easy pace: 1, 2 or 4."""
+    syllables = sum(line.count for line in lines) / max(1, len(lines))
+    wanted = (SYLLABLE_SECONDS * syllables + BREATH_SECONDS) / bar_seconds
+    return next((bars for bars in (4, 2) if bars <= 1.5 * wanted), 1)
+
+
+def left_out_warning(sections: int, bars: int) -> str:
+    """What is said when the song has fewer bars than the lyrics have sections."""
+    return (
+        f"The lyrics have {sections} sections and the song has {bars} bars: the last {sections - bars} sections are "
+        "left out; a longer duration fits them all."
+    )
+
+
+def hurried(lines: Sequence[Line], seconds: float) -> tuple[str, ...]:
+    """What is said when the lyrics are too long to be understood in a song of so many seconds."""
+    needed = sum(FASTEST_SYLLABLE * line.count for line in lines)
+    if needed <= seconds:
+        return ()
+    easy = sum(SYLLABLE_SECONDS * line.count + BREATH_SECONDS for line in lines)
+    return (f"The lyrics are long for {seconds:.0f} s and hurried: about {easy:.0f} s would suit them.",)
+
+
+def lyric_form(brief: Brief, bars: int, bar_seconds: float) -> tuple[list[Stave], list[str]]:
     """Sections in the order of the lyrics, stretched or repeated to fill the song, and what had to be left out."""
     unit = phrase_unit(bars)
     sections = brief.lyrics
     warnings: list[str] = []
     if len(sections) > max(1, bars):
-        warnings.append(
-            f"The lyrics have {len(sections)} sections and the song has {bars} bars: the last "
-            f"{len(sections) - max(1, bars)} sections are left out; a longer duration fits them all."
-        )
+        warnings.append(left_out_warning(len(sections), max(1, bars)))
         sections = sections[: max(1, bars)]
-    per_line = next((n for n in (2, 1) if sum(bars_wanted(s, n, unit) for s in sections) <= bars), 0)
+    lines = [line for section in sections for line in section.lines]
+    warnings += hurried(lines, bars * bar_seconds)
+    easy = natural_bars(lines, bar_seconds)
+    sizes = [size for size in (4, 2, 1) if size <= easy]
+    per_line = next((n for n in sizes if sum(bars_wanted(s, n, unit) for s in sections) <= bars), 0)
     wanted = [bars_wanted(section, max(1, per_line), unit) for section in sections]
     if per_line == 0:
         wanted = shared(wanted, bars)
-        return [(s.name, n, s.syllables) for s, n in zip(sections, wanted, strict=True)], warnings
-    form = [(s.name, n, s.syllables) for s, n in zip(sections, wanted, strict=True)]
+        return [(s.name, n, s.lines) for s, n in zip(sections, wanted, strict=True)], warnings
+    form = [(s.name, n, s.lines) for s, n in zip(sections, wanted, strict=True)]
     return filled(form, bars, unit), warnings
 
 
@@ -173,9 +205,7 @@ def shared(wanted: list[int], bars: int) -> list[int]:
     return lengths
 
 
-def filled(
-    form: list[tuple[str, int, tuple[int, ...]]], bars: int, unit: int
-) -> list[tuple[str, int, tuple[int, ...]]]:
+def filled(form: list[Stave], bars: int, unit: int) -> list[Stave]:
     """Fill spare bars: an intro, then the sung sections once more after an instrumental break, then an outro."""
     ending = [form.pop()] if form[-1][0] == "outro" and len(form) > 1 else []
     spare = bars - sum(length for _, length, _ in form + ending)
@@ -195,8 +225,8 @@ def filled(
     if not ending and spare:
         ending = [("outro", 0, ())]
     if ending:
-        name, length, syllables = ending[0]
-        ending = [(name, length + spare, syllables)]
+        name, length, lines = ending[0]
+        ending = [(name, length + spare, lines)]
     return form + ending
 
 
@@ -210,20 +240,20 @@ def make_plan(brief: Brief) -> Plan:
     bars = max(1, math.ceil(final / bar - 1e-6))
     warnings: list[str] = []
     if brief.lyrics:
-        form, warnings = lyric_form(brief, bars)
+        form, warnings = lyric_form(brief, bars, bar * 60 / tempo)
     else:
         form = instrumental_form(bars)
     stretches = tuple(with_energy(place(form), brief.lift))
     return Plan(tempo, total, final, total - tail, bar, stretches, tuple(warnings))
 
 
-def place(form: list[tuple[str, int, tuple[int, ...]]]) -> list[Stretch]:
+def place(form: list[Stave]) -> list[Stretch]:
     """Give every section its first bar and its turn."""
     placed: list[Stretch] = []
-    for name, bars, syllables in form:
+    for name, bars, lines in form:
         first = placed[-1].first + placed[-1].bars if placed else 0
         turn = sum(1 for stretch in placed if stretch.name == name)
-        placed.append(Stretch(name, first, bars, 0.0, turn, syllables))
+        placed.append(Stretch(name, first, bars, 0.0, turn, lines))
     return placed
 
 

@@ -41,18 +41,23 @@ class Slot:
     target: float
 
 
+def around(centre: int, lowest: int = 0, highest: int = 127) -> range:
+    """The pitches about a centre within a voice's lowest and highest."""
+    return range(max(lowest, centre - BELOW_CENTRE), min(highest + 1, centre + ABOVE_CENTRE))
+
+
 def interval_cost(semitones: int) -> float:
     """What a melodic interval costs."""
     return INTERVALS[semitones] if semitones < len(INTERVALS) else 9.0 + TOO_WIDE * (semitones - len(INTERVALS))
 
 
-def candidates(key: Key, chord: Chord, centre: int, pentatonic: bool) -> list[int]:
-    """The pitches open to a note around the centre: the scale over its chord, or the pentatonic scale and the chord."""
+def candidates(key: Key, chord: Chord, around: range, pentatonic: bool) -> list[int]:
+    """The pitches open to a note within a range: the scale over its chord, or the pentatonic scale and the chord."""
     classes = scale_over(key, chord)
     if pentatonic:
         five = {(key.tonic + step) % 12 for step in PENTATONIC[key.mode]}
         classes = frozenset((five & classes) | (chord.pitch_classes & key.pitch_classes)) or classes
-    return [p for p in range(centre - BELOW_CENTRE, centre + ABOVE_CENTRE) if p % 12 in classes]
+    return [p for p in around if p % 12 in classes]
 
 
 def fit_cost(pitch: int, slot: Slot, pull: float) -> float:
@@ -78,21 +83,24 @@ def close_cost(pitch: int, slot: Slot, key: Key, answer: bool) -> float:
 def cheapest_path(
     slots: Sequence[Slot],
     key: Key,
-    centre: int,
+    around: range,
     pentatonic: bool,
     answer: bool,
     pull: float,
     before: int | None,
     rng: Random,
 ) -> list[int]:
-    """The pitches of a phrase; `before` is the note that it follows, `pull` the cost per semitone off the contour."""
+    """The pitches of a phrase, all within `around` (an octave at least).
+
+    `before` is the note that it follows, `pull` the cost per semitone off the contour.
+    """
     best: dict[int, float] = {}
     backs: list[dict[int, int]] = []
     for index, slot in enumerate(slots):
         last = index == len(slots) - 1
         scores: dict[int, float] = {}
         back: dict[int, int] = {}
-        for pitch in candidates(key, slot.chord, centre, pentatonic):
+        for pitch in candidates(key, slot.chord, around, pentatonic):
             own = fit_cost(pitch, slot, pull) + rng.random() * 0.6
             own += close_cost(pitch, slot, key, answer) if last else 0.0
             if not best:

@@ -34,7 +34,10 @@ FAR = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """One breath of melody: `start` and `length` in beats, how many notes, its motif's letter, and how it closes."""
+    """One breath of melody: `start` and `length` in beats, how many notes, its motif's letter, and how it closes.
+
+    `text` is the line of lyrics that it carries, "" where an instrument plays it.
+    """
 
     section: str
     letter: str
@@ -43,6 +46,7 @@ class Phrase:
     notes: int
     answer: bool
     turn: int
+    text: str = ""
 
 
 def metric_weight(beat: float, meter: str) -> float:
@@ -116,18 +120,18 @@ def onsets(
 def sung_phrases(sheet: Sheet, stretch: Stretch) -> list[Phrase]:
     """One phrase per lyric line, spread evenly over the section's bars (or its beats, if lines outnumber bars)."""
     bar = sheet.plan.beats_per_bar
-    lines = stretch.syllables
+    lines = stretch.lines
     grain = bar if stretch.bars >= len(lines) else 0.5
     beats = stretch.bars * bar
     marks = [round(index * beats / len(lines) / grain) * grain for index in range(len(lines))] + [beats]
     phrases = []
-    for index, count in enumerate(lines):
+    for index, line in enumerate(lines):
         length = min(marks[index + 1] - marks[index], 4 * bar)
         letter = PERIODS[0][index % 4]
         if length > 0:
             start = stretch.first * bar + marks[index]
             answer = index % 4 == 3 or index == len(lines) - 1
-            phrases.append(Phrase(stretch.name, letter, start, length, count, answer, stretch.turn))
+            phrases.append(Phrase(stretch.name, letter, start, length, line.count, answer, stretch.turn, line.text))
     return phrases
 
 
@@ -156,8 +160,8 @@ def phrases_of(sheet: Sheet) -> list[Phrase]:
     """Every phrase of the song, in order. In a sung song an untexted intro stays without tune."""
     phrases: list[Phrase] = []
     for stretch in sheet.plan.stretches:
-        if stretch.syllables:
+        if stretch.lines:
             phrases += sung_phrases(sheet, stretch)
-        elif not (sheet.brief.sung and stretch.name == "intro"):
+        elif not (sheet.brief.worded and stretch.name == "intro"):
             phrases += played_phrases(sheet, stretch)
     return phrases

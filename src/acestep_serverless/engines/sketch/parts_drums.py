@@ -3,9 +3,10 @@
 from acestep_serverless.engines.sketch.form import Stretch
 from acestep_serverless.engines.sketch.grids import bar_events
 from acestep_serverless.engines.sketch.groove import perform
+from acestep_serverless.engines.sketch.parts_build import build_bar
 from acestep_serverless.engines.sketch.score import Note, Part
 from acestep_serverless.engines.sketch.sheet import LOUD_SECTIONS, Sheet, loudness
-from acestep_serverless.engines.sketch.styles.model import LANES, Groove
+from acestep_serverless.engines.sketch.styles.model import LANES, Drums, Groove
 
 # Velocity of each grid mark, and how many strokes share the event's step.
 MARKS = {"X": (114, 1), "x": (94, 1), "o": (52, 1), "r": (78, 2), "t": (80, 3)}
@@ -31,9 +32,8 @@ def strokes(lane: str, grid: str, meter: str, bar: int, energy: float) -> list[N
     return notes
 
 
-def section_groove(sheet: Sheet, stretch: Stretch) -> Groove:
+def section_groove(sheet: Sheet, drums: Drums, stretch: Stretch) -> Groove:
     """Which lanes a section uses: the chorus groove in loud sections, only the light lanes where energy is low."""
-    drums = sheet.brief.style.drums
     groove = drums.chorus if stretch.name in LOUD_SECTIONS else drums.verse
     if stretch.energy >= FULL_KIT:
         return groove
@@ -50,10 +50,10 @@ def play_bar(groove: Groove, meter: str, index: int, beat: float, energy: float)
     return list(struck.values())
 
 
-def variation(sheet: Sheet, stretch: Stretch, beat: float) -> list[Note]:
+def variation(sheet: Sheet, drums: Drums, stretch: Stretch, beat: float) -> list[Note]:
     """What every fourth bar adds to the groove in full sections: one soft stroke towards the next bar."""
     rng = sheet.brief.chance.of("variation", stretch.name)
-    groove = section_groove(sheet, stretch)
+    groove = section_groove(sheet, drums, stretch)
     lane = rng.choice([lane for lane in ("kick", "snare", "rim", "open") if lane in groove] or [""])
     early = rng.choice((0.25, 0.5))
     if not lane or stretch.energy < FULL_KIT:
@@ -61,26 +61,36 @@ def variation(sheet: Sheet, stretch: Stretch, beat: float) -> list[Note]:
     return [Note(beat + sheet.plan.beats_per_bar - early, STROKE, LANES[lane], loudness(62, stretch.energy))]
 
 
-def fills_here(sheet: Sheet, stretch: Stretch, index: int) -> bool:
+def fills_here(stretch: Stretch, index: int) -> bool:
     """Whether this bar is a fill: the last bar of a section long enough to have had a groove first."""
     return index == stretch.bars - 1 and (stretch.bars >= 2 or stretch.first > 0)
 
 
-def drum_part(sheet: Sheet) -> Part:
-    """The whole drum part, fills and last hit included."""
-    drums = sheet.brief.style.drums
-    meter = sheet.brief.meter
+def drum_bar(sheet: Sheet, drums: Drums, stretch: Stretch, index: int, beat: float) -> list[Note]:
+    """One bar: the groove, a fill at a section's end, or the roll of a build; a crash where a loud section begins."""
+    meter, energy = sheet.brief.meter, stretch.energy
     notes: list[Note] = []
-    for stretch, index, beat in sheet.bars():
-        groove = section_groove(sheet, stretch)
-        if fills_here(sheet, stretch, index):
+    if (step := sheet.build_step(stretch, index)) is not None:
+        notes += build_bar(beat, sheet.plan.beats_per_bar, *step)
+    else:
+        groove = section_groove(sheet, drums, stretch)
+        if fills_here(stretch, index):
             fill = sheet.brief.chance.of("fill", stretch.first).choice(drums.fills)
-            groove = groove if stretch.energy < FULL_KIT and stretch.first > 0 else fill
+            groove = groove if energy < FULL_KIT and stretch.first > 0 else fill
         elif index % 4 == 3:
-            notes += variation(sheet, stretch, beat)
-        notes += play_bar(groove, meter, index, beat, stretch.energy)
-        if index == 0 and stretch.energy >= CRASHES and stretch.first > 0:
-            notes.append(Note(beat, 1.0, LANES[drums.crash], loudness(100, stretch.energy)))
+            notes += variation(sheet, drums, stretch, beat)
+        notes += play_bar(groove, meter, index, beat, energy)
+    if index == 0 and energy >= CRASHES and stretch.first > 0:
+        notes.append(Note(beat, 1.0, LANES[drums.crash], loudness(100, energy)))
+    return notes
+
+
+def drum_part(sheet: Sheet) -> Part:
+    """The whole drum part, fills and last hit included; without notes where the style has no drums."""
+    drums = sheet.brief.drums
+    if drums is None:
+        return Part("Drums", "drums", 0, ())
+    notes = [note for stretch, index, beat in sheet.bars() for note in drum_bar(sheet, drums, stretch, index, beat)]
     notes = sheet.before_final(notes)
     final, length = sheet.plan.final, sheet.plan.end - sheet.plan.final
     notes += [Note(final, length, LANES[lane], 100) for lane in dict.fromkeys(("kick", drums.crash))]

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from random import Random
 
 from acestep_serverless.engines.sketch.groove import perform
 from acestep_serverless.engines.sketch.melody_pitch import (
@@ -10,19 +11,26 @@ from acestep_serverless.engines.sketch.melody_pitch import (
     QUESTION_SHAPES,
     STRONG,
     Slot,
+    around,
     cheapest_path,
 )
 from acestep_serverless.engines.sketch.melody_rhythm import Phrase, metric_weight, onsets, phrases_of
+from acestep_serverless.engines.sketch.parts_voice import SungPhrase
 from acestep_serverless.engines.sketch.score import Note, Part
 from acestep_serverless.engines.sketch.sheet import Sheet, loudness
 from acestep_serverless.engines.sketch.styles.model import Counter
 from acestep_serverless.engines.sketch.theory import scale_over
+from acestep_serverless.engines.sketch.voice.song import RANGES
+from acestep_serverless.engines.sketch.voice.syllables import read_line
 
 # Semitones above the verse's centre at which each section's tune lies.
 REGISTER = {"intro": 0, "verse": 0, "prechorus": 2, "chorus": 5, "bridge": 2, "instrumental": 5, "outro": 2}
 LONGEST = 4.0
 FREE_PULL, MOTIF_PULL = 0.16, 0.5
 VELOCITY = 96
+# How many rhythms a line of words chooses from, and what no, secondary and primary stress want of a place.
+OFFERS = 8
+STRESSES = (-0.6, 0.4, 1.0)
 # Chance that a return of a section splits a long note with its neighbour.
 ORNAMENT = 0.25
 
@@ -36,22 +44,42 @@ class Memory:
 
 
 def rhythm_of(sheet: Sheet, phrase: Phrase, memory: Memory) -> tuple[float, ...]:
-    """The phrase's places: those of its motif where it has been heard with as many notes, else new ones."""
+    """The phrase's places: those of its motif where it has been heard with as many notes, else new ones.
+
+    Of the rhythms that chance offers, words take the one that puts their stressed syllables on strong places.
+    """
     name = (phrase.section, phrase.letter, phrase.notes, phrase.length)
     if name not in memory.rhythms:
-        style, meter = sheet.brief.style, sheet.brief.meter
         rng = sheet.brief.chance.of("rhythm", phrase.section, phrase.letter)
-        memory.rhythms[name] = onsets(
-            phrase.notes,
-            phrase.length,
-            sheet.plan.beats_per_bar,
-            meter,
-            style.melody.syncopation,
-            phrase.start > 0,
-            rng,
+        stresses = stresses_of(sheet, phrase)
+        offers = [offered(sheet, phrase, rng) for _ in range(OFFERS if stresses else 1)]
+        bar, meter = sheet.plan.beats_per_bar, sheet.brief.meter
+        memory.rhythms[name] = max(
+            offers,
+            key=lambda places: sum(
+                stress * metric_weight(place % bar, meter) for stress, place in zip(stresses, places, strict=False)
+            ),
         )
     places = memory.rhythms[name]
     return tuple(place for place in places if phrase.start + place >= 0)
+
+
+def offered(sheet: Sheet, phrase: Phrase, rng: Random) -> tuple[float, ...]:
+    """One rhythm for a phrase; a line that is sung leaves a beat at its end for breath, where it has the room."""
+    breath = 0.0
+    if phrase.text and sheet.brief.singing:
+        breath = 1.0 if phrase.length >= 4 else 0.5 if phrase.length >= 2 else 0.0
+    syncopation = sheet.brief.style.melody.syncopation
+    bar, meter = sheet.plan.beats_per_bar, sheet.brief.meter
+    return onsets(phrase.notes, phrase.length - breath, bar, meter, syncopation, phrase.start > 0, rng)
+
+
+def stresses_of(sheet: Sheet, phrase: Phrase) -> tuple[float, ...]:
+    """How much each syllable of a sung line wants a strong place; () where nobody sings."""
+    singing = sheet.brief.singing
+    if singing is None or not phrase.text:
+        return ()
+    return tuple(STRESSES[syllable.stress] for syllable in read_line(phrase.text, singing.language))
 
 
 def heights_of(sheet: Sheet, phrase: Phrase, places: tuple[float, ...], memory: Memory) -> tuple[list[float], float]:
@@ -89,11 +117,22 @@ def one_voice(notes: list[Note]) -> list[Note]:
     return [*cut, notes[-1]]
 
 
+def register(sheet: Sheet, phrase: Phrase) -> tuple[int, range]:
+    """The pitch that a phrase lies about, and those it may take: the soloist's, or the singer's own range."""
+    singing = sheet.brief.singing
+    if singing is None or not phrase.text:
+        centre = sheet.brief.style.melody.centre + REGISTER[phrase.section]
+        return centre, around(centre)
+    low, high = RANGES[singing.kind]
+    centre = round(low + (high - low) * (0.38 + 0.05 * REGISTER[phrase.section]))
+    return centre, around(centre, low, high)
+
+
 def sing(sheet: Sheet, phrase: Phrase, memory: Memory, before: int | None) -> list[Note]:
     """One phrase in notes."""
     melody, bar = sheet.brief.style.melody, sheet.plan.beats_per_bar
     places = rhythm_of(sheet, phrase, memory)
-    centre = melody.centre + REGISTER[phrase.section]
+    centre, pitches_around = register(sheet, phrase)
     heights, pull = heights_of(sheet, phrase, places, memory)
     lengths = lengths_of(places, phrase, melody.legato)
     slots = [
@@ -106,7 +145,7 @@ def sing(sheet: Sheet, phrase: Phrase, memory: Memory, before: int | None) -> li
         for place, length, height in zip(places, lengths, heights, strict=True)
     ]
     rng = sheet.brief.chance.of("pitch", phrase.section, phrase.letter, phrase.answer)
-    pitches = cheapest_path(slots, sheet.brief.key, centre, melody.pentatonic, phrase.answer, pull, before, rng)
+    pitches = cheapest_path(slots, sheet.brief.key, pitches_around, melody.pentatonic, phrase.answer, pull, before, rng)
     memory.shapes.setdefault((phrase.section, phrase.letter), tuple(float(p - centre) for p in pitches))
     energy = sheet.stretch_at(phrase.start).energy
     return [
@@ -132,22 +171,47 @@ def ornamented(sheet: Sheet, phrase: Phrase, notes: list[Note]) -> list[Note]:
     return varied
 
 
-def melody_notes(sheet: Sheet) -> list[Note]:
-    """The straight melody: every phrase up to the final chord, then the tonic nearest to where the tune arrived."""
+@dataclass(frozen=True, slots=True)
+class Tune:
+    """The straight melody: what the soloist plays, its final tonic included, and what the singer sings."""
+
+    played: list[Note]
+    sung: list[SungPhrase]
+
+    @property
+    def notes(self) -> list[Note]:
+        """Every note of both, in order."""
+        return sorted([*self.played, *(note for sung in self.sung for note in sung.notes)])
+
+
+def make_tune(sheet: Sheet) -> Tune:
+    """Every phrase up to the final chord, then the tonic nearest to where the tune arrived."""
     memory = Memory()
-    notes: list[Note] = []
+    played: list[Note] = []
+    sung: list[SungPhrase] = []
+    last: Note | None = None
     for phrase in phrases_of(sheet):
         if phrase.start >= sheet.plan.final:
             break
-        sung = sing(sheet, phrase, memory, notes[-1].pitch if notes else None)
-        sung_line = bool(sheet.stretch_at(phrase.start).syllables)
-        notes += ornamented(sheet, phrase, sung) if phrase.turn and not sung_line else sung
-    notes = one_voice(sheet.before_final(sorted(notes)))
-    arrived = notes[-1].pitch if notes else sheet.brief.style.melody.centre
+        notes = sing(sheet, phrase, memory, last.pitch if last else None)
+        if phrase.text and sheet.brief.singing:
+            sung.append(SungPhrase(phrase, tuple(sheet.before_final(notes))))
+        else:
+            played += ornamented(sheet, phrase, notes) if phrase.turn and not phrase.text else notes
+        last = notes[-1] if notes else last
+    arrived = last.pitch if last else sheet.brief.style.melody.centre
+    if sheet.brief.singing:
+        arrived = sheet.brief.style.melody.centre
     tonic = min(
         (p for p in range(arrived - 6, arrived + 7) if p % 12 == sheet.brief.key.tonic), key=lambda p: abs(p - arrived)
     )
-    return [*notes, Note(sheet.plan.final, sheet.plan.end - sheet.plan.final, tonic, VELOCITY)]
+    final = Note(sheet.plan.final, sheet.plan.end - sheet.plan.final, tonic, VELOCITY)
+    return Tune([*one_voice(sheet.before_final(sorted(played))), final], sung)
+
+
+def melody_notes(sheet: Sheet) -> list[Note]:
+    """The straight melody, played and sung."""
+    return make_tune(sheet).notes
 
 
 def melody_part(sheet: Sheet, notes: list[Note]) -> Part:

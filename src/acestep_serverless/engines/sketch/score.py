@@ -7,6 +7,8 @@ from -1.0 (left) to 1.0 (right); gains are decibels; drums use General MIDI perc
 
 from dataclasses import dataclass
 
+from acestep_serverless.engines.sketch.voice.song import Vocals
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Note:
@@ -24,7 +26,7 @@ class Part:
 
     `program` is a General MIDI program 0 to 127 (ignored for drums, where it picks the kit: 0 standard, 8 room,
     16 power, 24 electronic, 25 TR-808, 32 jazz, 40 brush, 48 orchestra); `gain` in dB; `reverb` and `chorus` 0.0 to
-    1.0 sends.
+    1.0 sends; `effect` names a treatment of effects.py, "" for none.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Part:
     pan: float = 0.0
     reverb: float = 0.2
     chorus: float = 0.0
+    effect: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,8 @@ class Score:
 
     `seconds` is the exact length of the audio to make; the last notes end early enough for their release to ring out.
     `tempo` is in quarter notes per minute (constant); `beats_per_bar` in quarter notes (6/8 is 3.0); `style` names
-    the style that was chosen; `sidechain` 0.0 to 1.0 is how deeply the kick ducks the other parts.
+    the style that was chosen; `sidechain` 0.0 to 1.0 is how deeply the kick ducks the other parts; `vocals` is what is
+    sung, None where nobody sings; `understood` is what the caption was read as, in words.
     """
 
     style: str
@@ -65,3 +69,5 @@ class Score:
     sections: tuple[Section, ...]
     parts: tuple[Part, ...]
     sidechain: float = 0.0
+    vocals: Vocals | None = None
+    understood: tuple[str, ...] = ()

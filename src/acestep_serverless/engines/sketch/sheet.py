@@ -9,6 +9,8 @@ from acestep_serverless.engines.sketch.form import Plan, Stretch, make_plan
 from acestep_serverless.engines.sketch.harmony import Span, make_spans
 from acestep_serverless.engines.sketch.score import Note
 
+# How many bars at the end of a section of so many bars rise to the chorus after it, in styles with builds.
+BUILDS = ((8, 4), (4, 2), (2, 1))
 LOUD_SECTIONS = frozenset({"chorus", "instrumental"})
 
 
@@ -32,6 +34,15 @@ class Sheet:
                 beat = (stretch.first + index) * self.plan.beats_per_bar
                 if beat < self.plan.final:
                     yield stretch, index, beat
+
+    def build_step(self, stretch: Stretch, index: int) -> tuple[int, int] | None:
+        """Which bar of a build a section's bar is, and of how many; None outside builds and in styles without."""
+        place = bisect_right(self.firsts, stretch.first)
+        follows = place < len(self.plan.stretches) and self.plan.stretches[place].name == "chorus"
+        steps = next((steps for bars, steps in BUILDS if stretch.bars >= bars), 0)
+        if not self.brief.style.builds or not follows or index < stretch.bars - steps:
+            return None
+        return index - (stretch.bars - steps), steps
 
     def span_index(self, beat: float) -> int:
         """Which chord sounds at a beat, as an index into `spans`."""

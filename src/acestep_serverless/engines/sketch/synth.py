@@ -21,8 +21,8 @@ _CYCLE = 1 << 32
 class Voice:
     """One patch: an Instrument (see tone.py).
 
-    `wave` is "saw", "square" or "sine"; `unison` oscillators per channel spread over `detune` cents; `sub` the level of
-    a sine an octave below; the filter falls from `bright` to `dark` (multiples of the pitch, at least `floor` Hz)
+    `wave` is one that `oscillate` knows; `unison` oscillators per channel spread over `detune` cents; `sub` the level
+    of a sine an octave below; the filter falls from `bright` to `dark` (multiples of the pitch, at least `floor` Hz)
     in about `sweep` seconds; attack, decay and release in seconds, `sustain` linear.
     """
 
@@ -72,7 +72,9 @@ class Voice:
 
 
 def oscillate(wave: str, hertz: float, phase: float, count: int) -> Floats:
-    """Return `count` samples of "saw", "square" or "sine" in -1..1, starting at `phase` of its cycle, 0.0 to 1.0.
+    """Return `count` samples in -1..1 from `phase` of its cycle (0.0 to 1.0) on.
+
+    Waves are "saw", "square", "pulse" (high for a quarter of its cycle), "triangle" and "sine".
 
     The phase is a 32-bit integer that wraps by itself, 8 times faster than a floating-point remainder.
     """
@@ -80,6 +82,10 @@ def oscillate(wave: str, hertz: float, phase: float, count: int) -> Floats:
     start = int(phase * _CYCLE)
     if wave == "square":
         return _saw(step, start, count) - _saw(step, (start + _CYCLE // 2) % _CYCLE, count)
+    if wave == "pulse":
+        return _saw(step, start, count) - _saw(step, (start + _CYCLE // 4) % _CYCLE, count)
+    if wave == "triangle":
+        return np.asarray(2 * np.abs(_turning(step, start + _CYCLE // 4 & _CYCLE - 1, count)) - 1, dtype=np.float32)
     if wave == "sine":
         return np.asarray(np.sin(_turning(step, start, count) * np.float32(np.pi)), dtype=np.float32)
     return _saw(step, start, count)
@@ -107,18 +113,6 @@ def _saw(step: int, start: int, count: int) -> Floats:
     return wave
 
 
-def electronic_kick(layer: int) -> Tone:
-    """Return a bass drum: a sine that falls from 190 to 48 Hz with a click in front."""
-    time = np.arange(int(0.42 * SAMPLE_RATE), dtype=np.float32) / np.float32(SAMPLE_RATE)
-    hertz = 48 + 142 * np.exp(-time / 0.028)
-    body = np.sin(2 * np.pi * np.cumsum(hertz, dtype=np.float64) / SAMPLE_RATE).astype(np.float32)
-    click = np.sin(2 * np.pi * 1800 * time) * np.exp(-time / 0.0025) * (0.15 + 0.2 * layer / 127)
-    ending = np.minimum(1, (time[-1] - time) / 0.05)
-    shape = np.minimum(time / 0.001, 1) * np.exp(-time / 0.16) * ending
-    samples = np.asarray(np.tanh(1.6 * (body * shape + click)) * 0.8, dtype=np.float32)
-    return Tone(samples=samples[None, :], release=0.1, one_shot=True)
-
-
 SUB_BASS = Voice("saw", sub=0.9, bright=9, dark=3, floor=180, sweep=0.12, decay=0.5, release=0.09, stereo=False)
 REESE = Voice("saw", unison=3, detune=24, sub=0.8, bright=6, dark=4, floor=220, sweep=0.4, release=0.12, stereo=False)
 SQUARE_LEAD = Voice("square", unison=2, detune=9, bright=9, dark=5, sweep=0.25, sustain=0.75, release=0.22)
@@ -131,6 +125,8 @@ WARM_PAD = Voice(
     "saw", unison=4, detune=26, bright=2.5, dark=4, floor=500, sweep=1.5, attack=0.35, decay=1, sustain=0.9, release=1.4
 )
 BRASS = Voice("saw", unison=3, detune=16, bright=3, dark=7, floor=400, sweep=0.06, attack=0.03, sustain=0.85)
+CONSOLE_PULSE = Voice("pulse", bright=40, dark=40, decay=0.3, sustain=0.6, release=0.03, stereo=False)
+CONSOLE_TRIANGLE = Voice("triangle", bright=30, dark=30, decay=0.5, sustain=0.9, release=0.03, stereo=False)
 GLASS = Voice("sine", unison=2, detune=6, sub=0.15, attack=0.3, decay=1, sustain=0.85, release=1.6)
 
 VOICES: Mapping[int, Voice] = MappingProxyType(
@@ -143,6 +139,8 @@ VOICES: Mapping[int, Voice] = MappingProxyType(
         63: BRASS,
         80: SQUARE_LEAD,
         81: SUPERSAW,
+        82: CONSOLE_PULSE,
+        83: CONSOLE_TRIANGLE,
         84: PLUCK,
         87: PLUCK,
         88: GLASS,
@@ -153,6 +151,3 @@ VOICES: Mapping[int, Voice] = MappingProxyType(
     }
 )
 """Electronic voices by General MIDI program."""
-
-ELECTRONIC_KITS = frozenset({24, 25})
-KICKS = frozenset({35, 36})

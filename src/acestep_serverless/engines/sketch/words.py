@@ -1,4 +1,4 @@
-"""What can words in a caption change? The vocabulary beyond styles: tempo, mood, instruments, what to leave out."""
+"""What can words in a caption change? The vocabulary beyond styles and instruments: tempo, mood, era, meter, voice."""
 
 import re
 
@@ -6,27 +6,40 @@ import re
 TEMPO_WORDS = {
     "very slow": 0.72,
     "slow": 0.82,
+    "slowly": 0.82,
     "slower": 0.88,
+    "slow tempo": 0.82,
     "downtempo": 0.85,
     "relaxed": 0.92,
     "calm": 0.92,
     "laid back": 0.93,
     "ballad": 0.8,
     "mid tempo": 1.0,
+    "medium tempo": 1.0,
+    "moderate": 1.0,
     "upbeat": 1.06,
     "lively": 1.07,
     "energetic": 1.06,
     "driving": 1.05,
+    "quick": 1.12,
     "fast": 1.16,
+    "faster": 1.12,
+    "fast paced": 1.16,
     "very fast": 1.28,
+    "high speed": 1.28,
     "uptempo": 1.1,
     "up tempo": 1.1,
     "frantic": 1.3,
+    "frenetic": 1.3,
+    "breakneck": 1.3,
     "largo": 0.65,
+    "lento": 0.68,
     "adagio": 0.72,
     "andante": 0.85,
     "moderato": 1.0,
+    "allegretto": 1.08,
     "allegro": 1.18,
+    "vivace": 1.25,
     "presto": 1.35,
 }
 # Moods: (pull towards minor, change of energy).
@@ -34,177 +47,173 @@ MOODS = {
     "sad": (1.0, -0.12),
     "melancholic": (1.0, -0.1),
     "melancholy": (1.0, -0.1),
+    "mournful": (1.0, -0.14),
+    "tragic": (1.0, 0.0),
+    "bittersweet": (0.5, -0.05),
+    "wistful": (0.4, -0.1),
     "dark": (1.0, 0.0),
     "gloomy": (1.0, -0.1),
     "moody": (0.6, -0.05),
+    "brooding": (0.9, -0.05),
     "tense": (0.8, 0.05),
+    "suspenseful": (0.9, 0.0),
     "ominous": (1.0, 0.0),
+    "sinister": (1.0, 0.0),
+    "eerie": (1.0, -0.1),
+    "spooky": (1.0, -0.05),
+    "scary": (1.0, 0.05),
+    "evil": (1.0, 0.1),
     "mysterious": (0.8, -0.05),
     "angry": (0.8, 0.15),
+    "furious": (0.8, 0.2),
     "aggressive": (0.8, 0.15),
     "haunting": (1.0, -0.1),
     "dramatic": (0.6, 0.1),
+    "passionate": (0.3, 0.08),
     "nostalgic": (0.2, -0.05),
     "heartbreak": (0.8, -0.05),
+    "heartbroken": (0.9, -0.08),
     "lonely": (0.8, -0.12),
+    "cold": (0.6, -0.05),
     "epic": (0.3, 0.12),
     "powerful": (0.2, 0.12),
     "intense": (0.3, 0.12),
+    "loud": (0.0, 0.12),
+    "explosive": (0.0, 0.15),
+    "hard hitting": (0.2, 0.12),
     "energetic": (0.0, 0.12),
+    "high energy": (0.0, 0.15),
+    "low energy": (0.0, -0.18),
     "driving": (0.0, 0.1),
+    "exciting": (0.0, 0.1),
     "happy": (-1.0, 0.08),
     "joyful": (-1.0, 0.1),
+    "joyous": (-1.0, 0.1),
     "cheerful": (-1.0, 0.08),
+    "fun": (-0.7, 0.06),
     "uplifting": (-0.8, 0.08),
+    "inspiring": (-0.8, 0.05),
+    "motivational": (-0.8, 0.08),
     "upbeat": (-0.8, 0.1),
+    "feel good": (-0.9, 0.06),
     "bright": (-0.5, 0.05),
     "sunny": (-1.0, 0.05),
+    "summer": (-0.7, 0.03),
     "hopeful": (-0.7, 0.0),
+    "optimistic": (-0.9, 0.04),
     "triumphant": (-0.8, 0.12),
+    "victorious": (-0.8, 0.12),
     "playful": (-0.8, 0.05),
+    "quirky": (-0.5, 0.03),
     "romantic": (-0.3, -0.05),
     "warm": (-0.4, -0.05),
+    "sweet": (-0.7, -0.08),
+    "tender": (-0.2, -0.15),
+    "delicate": (0.0, -0.18),
+    "intimate": (0.0, -0.15),
     "peaceful": (-0.5, -0.18),
+    "serene": (-0.5, -0.18),
+    "tranquil": (-0.5, -0.18),
     "calm": (-0.3, -0.18),
+    "calming": (-0.3, -0.18),
+    "soothing": (-0.4, -0.18),
     "relaxing": (-0.3, -0.18),
+    "relaxed": (-0.2, -0.12),
+    "chill": (0.0, -0.12),
+    "mellow": (0.0, -0.12),
     "gentle": (-0.3, -0.18),
     "soft": (-0.1, -0.18),
     "quiet": (0.0, -0.2),
+    "minimal": (0.0, -0.12),
+    "sparse": (0.0, -0.15),
     "dreamy": (-0.2, -0.1),
+    "hypnotic": (0.2, 0.0),
+    "groovy": (0.0, 0.05),
 }
-# Instruments: General MIDI program and the roles it takes when named.
-INSTRUMENTS: dict[str, tuple[int, tuple[str, ...]]] = {
-    "grand piano": (0, ("chords",)),
-    "piano": (0, ("chords",)),
-    "electric piano": (4, ("chords",)),
-    "rhodes": (4, ("chords",)),
-    "harpsichord": (6, ("chords",)),
-    "music box": (10, ("melody",)),
-    "celesta": (8, ("melody",)),
-    "glockenspiel": (9, ("melody",)),
-    "vibraphone": (11, ("melody",)),
-    "marimba": (12, ("melody",)),
-    "xylophone": (13, ("melody",)),
-    "bells": (14, ("melody",)),
-    "organ": (16, ("chords",)),
-    "accordion": (21, ("melody",)),
-    "harmonica": (22, ("melody",)),
-    "acoustic guitar": (25, ("chords",)),
-    "nylon guitar": (24, ("chords",)),
-    "electric guitar": (27, ("chords",)),
-    "guitar solo": (29, ("melody",)),
-    "distorted guitar": (30, ("chords",)),
-    "distorted guitars": (30, ("chords",)),
-    "ukulele": (24, ("chords",)),
-    "banjo": (105, ("chords",)),
-    "upright bass": (32, ("bass",)),
-    "slap bass": (36, ("bass",)),
-    "fretless": (35, ("bass",)),
-    "synth bass": (38, ("bass",)),
-    "808": (38, ("bass",)),
-    "violin": (40, ("melody",)),
-    "fiddle": (110, ("melody",)),
-    "cello": (42, ("melody",)),
-    "strings": (48, ("pad",)),
-    "harp": (46, ("arpeggio",)),
-    "choir": (52, ("pad",)),
-    "trumpet": (56, ("melody",)),
-    "trombone": (57, ("melody",)),
-    "french horn": (60, ("melody",)),
-    "horns": (61, ("counter",)),
-    "brass": (61, ("counter",)),
-    "saxophone": (65, ("melody",)),
-    "sax": (65, ("melody",)),
-    "oboe": (68, ("melody",)),
-    "clarinet": (71, ("melody",)),
-    "flute": (73, ("melody",)),
-    "pan flute": (75, ("melody",)),
-    "whistle": (78, ("melody",)),
-    "bright synths": (90, ("chords",)),
-    "synth lead": (81, ("melody",)),
-    "synth pads": (89, ("pad",)),
-    "sitar": (104, ("melody",)),
-    "koto": (107, ("melody",)),
-    "kalimba": (108, ("melody",)),
-    "steel drums": (114, ("melody",)),
+# Eras: the instruments by role that a style of its own gives way to.
+ERAS: dict[str, dict[str, int]] = {
+    "50s": {"bass": 32, "chords": 0},
+    "1950s": {"bass": 32, "chords": 0},
+    "fifties": {"bass": 32, "chords": 0},
+    "60s": {"pad": 16},
+    "1960s": {"pad": 16},
+    "sixties": {"pad": 16},
+    "70s": {"pad": 48, "arpeggio": 4},
+    "1970s": {"pad": 48, "arpeggio": 4},
+    "seventies": {"pad": 48, "arpeggio": 4},
+    "80s": {"bass": 38, "pad": 50, "drums": 24},
+    "1980s": {"bass": 38, "pad": 50, "drums": 24},
+    "eighties": {"bass": 38, "pad": 50, "drums": 24},
+    "90s": {"pad": 89, "arpeggio": 5},
+    "1990s": {"pad": 89, "arpeggio": 5},
+    "nineties": {"pad": 89, "arpeggio": 5},
 }
-# What a caption may ask to leave out, as the roles it silences.
-LEFT_OUT = {
-    "drums": ("drums",),
-    "drum": ("drums",),
-    "percussion": ("drums",),
-    "beat": ("drums",),
-    "beats": ("drums",),
-    "bass": ("bass",),
-    "melody": ("melody", "counter"),
-    "lead": ("melody", "counter"),
-    "piano": ("chords",),
-    "pads": ("pad",),
-    "pad": ("pad",),
-    "strings": ("pad",),
-    "chords": ("chords", "pad", "arpeggio"),
-    "arpeggio": ("arpeggio",),
-    "arpeggios": ("arpeggio",),
+# Who sings: the kinds of voice (voice/song.py) by the words that ask for them; the longest that stands there counts.
+VOICE_WORDS = {
+    "female": "female",
+    "woman": "female",
+    "women": "female",
+    "girl": "female",
+    "lady": "female",
+    "soprano": "female",
+    "alto": "female",
+    "diva": "female",
+    "male": "male",
+    "man": "male",
+    "guy": "male",
+    "tenor": "male",
+    "baritone": "male",
+    "crooner": "male",
+    "child": "child",
+    "childs": "child",
+    "children": "child",
+    "childrens": "child",
+    "kid": "child",
+    "kids": "child",
+    "boy": "child",
+    "little girl": "child",
+    "choir": "choir",
+    "choral": "choir",
+    "chorale": "choir",
+    "gang vocals": "choir",
+    "group vocals": "choir",
+    "female choir": "choir",
+    "male choir": "choir",
+    "gospel choir": "choir",
 }
-NEGATION = re.compile(r"\b(?:no|without|minus|zero)((?: \w+(?: (?:and|or|nor))?){1,4})")
-LESS = re.compile(r"\b(drum|beat|bass)less\b")
-SOLO = re.compile(r"\b(?:solo|unaccompanied|only|just)(?: an?)?((?: \w+){1,3})|\b(\w+) only\b")
-# Who can play a piece alone, and on which program.
-SOLOISTS = {
-    "piano": 0,
-    "guitar": 24,
-    "harp": 46,
-    "organ": 19,
-    "harpsichord": 6,
-    "kalimba": 108,
-    "marimba": 12,
-    "vibraphone": 11,
-    "synth": 81,
-    "synthesizer": 81,
-    "accordion": 21,
-    "koto": 107,
-    "strings": 48,
+A_CAPPELLA = ("a cappella", "acapella", "acappella", "a capella")
+BPM = re.compile(
+    r"\b(\d{2,3}) ?(?:bpm|beats per minute|beats a minute)\b|\b(?:bpm|tempo)(?: of| is| at| around)? (\d{2,3})\b"
+)
+# A key is a capital letter ("a minor key" is none), or any letter after "in" or "key of", with or without a mode.
+KEY = re.compile(r"\b([A-G])(#|b|♯|♭| ?-?sharp| ?-?flat)?[ -]?(major|minor|maj|min)\b", re.IGNORECASE)
+KEY_OF = re.compile(r"\bkey of ([A-G])(#|b|♯|♭| ?-?sharp| ?-?flat)?\b", re.IGNORECASE)
+SHORT_KEY = re.compile(r"\bin ([A-G])(#|b|♯|♭)?(m)?(?=[\s,.;]|$)")
+# Church modes by the third they have.
+CHURCH_MODES = {
+    "minor": "minor",
+    "dorian": "minor",
+    "phrygian": "minor",
+    "aeolian": "minor",
+    "major": "major",
+    "ionian": "major",
+    "lydian": "major",
+    "mixolydian": "major",
 }
-BPM = re.compile(r"\b(\d{2,3}) ?(?:bpm|beats per minute)\b")
-KEY = re.compile(r"\b([A-G])(#|b|♯|♭| ?-?sharp| ?-?flat)?[ -](major|minor)\b")
 METERS = (
-    (r"3/4|waltz|three four", "3"),
-    (r"6/8|six eight|jig|tarantella", "6"),
-    (r"2/4|polka|two four", "2"),
-    (r"4/4|four four|four on the floor", "4"),
+    (r"3/4|3 4 time|waltz|waltz time|three four|triple meter|triple time", "3"),
+    (r"6/8|12/8|six eight|twelve eight|jig|tarantella|compound meter|compound time", "6"),
+    (r"2/4|polka|two four|two step|cut time", "2"),
+    (r"4/4|four four|four on the floor|common time", "4"),
 )
 
 
 def normalise(caption: str) -> str:
     """Lower case, hyphens and other signs as single spaces; "/" and "#" stay for meters and keys."""
-    return " ".join(re.sub(r"[^\w/#♯♭]+", " ", caption.lower().replace("_", " ")).split())
+    plain = caption.lower().replace("_", " ").replace("'s ", "s ").replace("\u2019s ", "s ")
+    return " ".join(re.sub(r"[^\w/#♯♭]+", " ", plain).split())
 
 
 def has(text: str, phrase: str) -> int:
     """Where a phrase stands in normalised text as whole words, or -1."""
     return f" {text} ".find(f" {phrase} ")
-
-
-def split_negations(text: str) -> tuple[str, frozenset[str]]:
-    """The text without its "no ..." phrases, and the roles these silence.
-
-    A phrase reaches over as many following words as name things that can be left out ("no drums or bass").
-    """
-    silenced: set[str] = set()
-
-    def drop(match: re.Match[str]) -> str:
-        kept: list[str] = []
-        named = 0
-        for word in match[1].split():
-            if word in LEFT_OUT and not kept:
-                silenced.update(LEFT_OUT[word])
-                named += 1
-            elif word not in ("and", "or", "nor") or kept:
-                kept.append(word)
-        # "no vocals" and the like: the first unknown word is what is left out, the rest goes on as text.
-        return " ".join(kept if named else kept[1:])
-
-    text = NEGATION.sub(drop, text)
-    for match in LESS.finditer(text):
-        silenced.update(LEFT_OUT[match[1]])
-    return " ".join(LESS.sub("", text).split()), frozenset(silenced)

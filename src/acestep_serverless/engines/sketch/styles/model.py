@@ -156,7 +156,10 @@ class Style:
     `words` weighs the caption words that ask for it; `tempo` is its range in quarter notes per minute; `swing` the
     share of a pair that its first half takes (0.5 is straight), in eighths or, with `swing_sixteenths`, in sixteenths;
     `minor` the chance of a minor key; `looseness` the spread of human timing in milliseconds; `sidechain` how deeply
-    the kick ducks the rest (0.0 to 1.0); `leads` the programs that the seed picks the soloist from.
+    the kick ducks the rest (0.0 to 1.0); `leads` the programs that the seed picks the soloist from; `meter` what is
+    played where nobody names one ("2", "3", "4" or "6"); `drums` None where the style has none; `builds` whether drums
+    and filters rise towards a drop before each chorus; `effects` name a treatment (effects.py) by role; `voices` are
+    the kinds of voice that the seed picks from when the lyrics are sung.
     """
 
     name: str
@@ -165,7 +168,7 @@ class Style:
     tempo: tuple[float, float]
     minor: float
     progressions: Progressions
-    drums: Drums
+    drums: Drums | None
     bass: Bass
     chords: Comping
     melody: Melody
@@ -176,4 +179,14 @@ class Style:
     swing_sixteenths: bool = False
     looseness: float = 8.0
     sidechain: float = 0.0
-    leads: tuple[int, ...] = field(default=())
+    leads: tuple[int, ...] = ()
+    meter: str = "4"
+    builds: bool = False
+    effects: Mapping[str, str] = field(default_factory=dict)
+    voices: tuple[str, ...] = ("female", "male")
+
+    @property
+    def programs(self) -> frozenset[int]:
+        """Every General MIDI program that the style's own players have."""
+        players = (self.bass, self.chords, self.melody, self.pad, self.arpeggio, self.counter)
+        return frozenset({player.sound.program for player in players if player is not None} | set(self.leads))
