@@ -23,6 +23,7 @@ from acestep_serverless.engines.base import (
     Piece,
     Progress,
     Sharing,
+    SideFile,
     Song,
     SongMetas,
 )
@@ -54,6 +55,7 @@ class SineEngine:
     requests: list[GenerationRequest] = field(default_factory=list)
     seconds: float = 0.25
     warnings: tuple[str, ...] = ()
+    beside: tuple[SideFile, ...] = ()
 
     def __post_init__(self) -> None:
         self.go.set()
@@ -85,7 +87,7 @@ class SineEngine:
 
     def _song(self, request: GenerationRequest, index: int, seed: int) -> Song:
         metas, clip = self._metas(request), self._clip(seed)
-        return Song(index, seed, clip, request.caption, request.lyrics, metas, self.warnings)
+        return Song(index, seed, clip, request.caption, request.lyrics, metas, self.warnings, self.beside)
 
     def _hold(self, cancelled: Cancelled) -> None:
         for _ in range(int(HELD_AT_MOST / 0.01)):

@@ -208,6 +208,24 @@ async def test_songs_of_one_job_have_names_of_their_own_that_share_nothing(house
     assert first[-44:-36] != second[-44:-36]
 
 
+async def test_what_lies_beside_a_song_has_its_own_name_and_type_and_goes_with_the_job(house):
+    worker = await house.hire()
+    job_id, song = await filed(house, worker)
+    for suffix, media_type in (("mid", "audio/midi"), ("lrc", "text/plain; charset=utf-8")):
+        first = (await worker.put(job_id, f"0.{suffix}", b"beside the first")).json()["file"]
+        second = (await worker.put(job_id, f"1.{suffix}", b"beside the second")).json()["file"]
+        answer = await house.http.get(first)
+        assert (answer.content, answer.headers["content-type"]) == (b"beside the first", media_type)
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert first != second
+        again = (await worker.put(job_id, f"0.{suffix}", b"written again")).json()["file"]
+        assert (again, (await house.http.get(again)).content) == (first, b"written again")
+    assert (await house.http.get(song)).content == SONG
+    await house.parts.desk.finish("w1", job_id, JobResult("1", None))
+    assert await house.parts.shelf.clear([job_id]) == 5
+    assert files_in(house) == []
+
+
 async def test_a_wrong_checksum_is_refused_and_leaves_nothing(house):
     worker = await house.hire()
     job_id = await house.run()

@@ -16,6 +16,7 @@ from acestep_serverless.engines.base import (
     Piece,
     Progress,
     Sharing,
+    SideFile,
     Song,
     SongMetas,
 )
@@ -43,6 +44,7 @@ class ToneEngine:
     uses: frozenset[str] = frozenset()
     words: None = None
     adapters: None = None
+    beside: tuple[SideFile, ...] = ()
     limits: EngineLimits = LIMITS
 
     def load(self, progress: Progress) -> None:
@@ -83,4 +85,4 @@ class ToneEngine:
             for name, text in texts.items()
             if len(text) > READ_CHARACTERS
         )
-        return Song(index, seed, Clip(samples), request.caption, request.lyrics, metas, warnings)
+        return Song(index, seed, Clip(samples), request.caption, request.lyrics, metas, warnings, self.beside)

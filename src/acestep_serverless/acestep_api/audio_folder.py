@@ -2,7 +2,7 @@
 names."""
 
 import re
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterable
 from pathlib import Path
 from stat import S_ISREG
 
@@ -70,6 +70,11 @@ class AudioFolder:
             (self._folder / name).unlink(missing_ok=True)
         except OSError as error:
             log.warning("a file of a task could not be removed", file=name, reason=error.strerror)
+
+    def remove_song(self, names: Iterable[str]) -> None:
+        """Delete a song with what lies beside it."""
+        for name in names:
+            self.remove(name)
 
     def scrubbed(self, sentence: str) -> str:
         """Give a sentence without the folder's path, which is nobody's business outside."""

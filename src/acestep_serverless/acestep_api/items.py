@@ -5,7 +5,8 @@ from typing import cast
 
 from acestep_serverless.acestep_api.analyses import analysis_item
 from acestep_serverless.acestep_api.task import FINAL, State, StoredSong, Task
-from acestep_serverless.contract.acestep import Item, TaskStatus, audio_url, blank_item, query_entry
+from acestep_serverless.contract.acestep import Item, SideItem, TaskStatus, audio_url, blank_item, query_entry
+from acestep_serverless.contract.media import SIDE_FILES
 from acestep_serverless.contract.music_shown import printable
 from acestep_serverless.engines.base import Engine
 
@@ -73,7 +74,7 @@ def _item(task: Task, engine: Engine) -> Item:
     )
 
 
-def _song_item(task: Task, song: StoredSong, engine: Engine) -> Item:
+def _song_item(task: Task, song: StoredSong, engine: Engine) -> Mapping[str, object]:
     item = _item(task, engine)
     item.update(
         {
@@ -95,7 +96,20 @@ def _song_item(task: Task, song: StoredSong, engine: Engine) -> Item:
             "warnings": list(song.warnings),
         }
     )
-    return item
+    return {**item, **_beside(song)}
+
+
+def _beside(song: StoredSong) -> dict[str, SideItem]:
+    """What lies beside the song, each under its kind."""
+    return {
+        side.kind: {
+            "file": audio_url(side.name),
+            "bytes": side.size,
+            "sha256": side.sha256,
+            "media_type": SIDE_FILES[side.kind].media_type,
+        }
+        for side in song.beside
+    }
 
 
 def _seed_value(task: Task) -> str:

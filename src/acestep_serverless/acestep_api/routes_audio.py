@@ -1,4 +1,5 @@
-"""Which bytes are given out? The songs of this server by their names, whole or in ranges; nothing else."""
+"""Which bytes are given out? The songs of this server and what lies beside them, by name, whole or in ranges; nothing
+else."""
 
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse
@@ -6,10 +7,8 @@ from starlette.exceptions import HTTPException
 
 from acestep_serverless.acestep_api.openapi import REFUSALS
 from acestep_serverless.acestep_api.server import Server
-from acestep_serverless.audio.formats import FORMATS
 from acestep_serverless.contract.acestep import AUDIO_ROUTE
-
-MEDIA_TYPES = {row.suffix: row.media_type for row in FORMATS.values()}
+from acestep_serverless.contract.media import FILE_TYPES
 
 
 def audio_routes(server: Server) -> APIRouter:
@@ -37,4 +36,4 @@ def _file(server: Server, name: str) -> FileResponse:
         raise HTTPException(403, "Access denied: path outside allowed directory") from None
     if path is None:
         raise HTTPException(404, "Audio file not found")
-    return FileResponse(path, media_type=MEDIA_TYPES.get(path.suffix, "application/octet-stream"))
+    return FileResponse(path, media_type=FILE_TYPES.get(path.suffix.removeprefix("."), "application/octet-stream"))

@@ -208,7 +208,7 @@ class Scheduler:
 
     def _remove_songs(self, task: Task) -> None:
         for song in task.songs:
-            self.folder.remove(song.name)
+            self.folder.remove_song(song.names)
 
     def _oldest_ms(self) -> int:
         return self._clock.now_ms() - round(self._keeping.seconds * 1000)

@@ -26,6 +26,17 @@ FINAL = frozenset(State) - ACTIVE
 
 
 @dataclass(frozen=True, slots=True)
+class StoredSide:
+    """A file beside a song, in the same folder and as long as it: `kind` is a name of contract/media.py's SIDE_FILES,
+    `size` in bytes."""
+
+    kind: str
+    name: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class StoredSong:
     """One finished song and its file: `name` in the audio folder, `size` in bytes, `seconds` as delivered.
 
@@ -45,6 +56,12 @@ class StoredSong:
     warnings: tuple[str, ...]
     model: str = ""
     language_model: str = ""
+    beside: tuple[StoredSide, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all its files."""
+        return (self.name, *(side.name for side in self.beside))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

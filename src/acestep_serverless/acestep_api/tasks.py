@@ -153,7 +153,8 @@ class TaskTable:
         """Name the files that tasks still need: songs of those that succeeded, uploads of those that are not final."""
         with self._changed:
             tasks = list(self._tasks.values())
-        songs = {song.name for task in tasks if task.state is State.SUCCEEDED for song in task.songs}
+        done = (task for task in tasks if task.state is State.SUCCEEDED)
+        songs = {name for task in done for song in task.songs for name in song.names}
         uploads = {name for task in tasks if task.state in ACTIVE for name in (task.order.source, task.order.reference)}
         return frozenset(songs | uploads) - {""}
 

@@ -100,7 +100,7 @@ class Workshop:
     def _store(self, task: Task, song: Song) -> None:
         stored = store_song(task, song, self._folder, self._engine, safe=self._safe)
         if not self._table.store(task.task_id, stored):
-            self._folder.remove(stored.name)
+            self._folder.remove_song(stored.names)
 
     def _settle(self, outcome: Outcome) -> None:
         """Bring a task whose songs are all encoded to its end, unless it has come to one already."""

@@ -26,6 +26,15 @@ class TaskStatus(IntEnum):
     FAILED = 2
 
 
+class SideItem(TypedDict):
+    """Ours: a file beside a song. `file` works when appended to the server's address."""
+
+    file: str
+    bytes: int
+    sha256: str
+    media_type: str
+
+
 class Item(TypedDict, total=False):
     """One item of `result`. Every item has the fields above the first empty line, a finished song's has all."""
 
@@ -59,6 +68,9 @@ class Item(TypedDict, total=False):
     seconds: float
     sample_rate: int
     warnings: list[str]
+    midi: SideItem
+    """The song's score as a MIDI file, where the engine wrote one; likewise `lrc`, timed lyrics."""
+    lrc: SideItem
 
 
 def envelope(data: object, now_ms: int) -> dict[str, object]:

@@ -1,11 +1,13 @@
-"""Which file is which kind of audio? Suffixes and media types, one table for the worker that sends and the gateway that
-files.
+"""Which file is of which kind? Suffixes and media types of songs and of what lies beside them, one table for the worker
+that sends and the gateway that files.
 
 Types as registered with IANA, but for `audio/wav`, the name that browsers and servers use. Opus lies in an Ogg
-container, so its type names the container (RFC 7845, section 9).
+container, so its type names the container (RFC 7845, section 9). `audio/midi` is what everybody says, registered or
+not; timed lyrics are plain text in UTF-8.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from types import MappingProxyType
 from urllib.parse import parse_qsl, urlsplit
@@ -22,6 +24,25 @@ MEDIA_TYPES: Mapping[str, str] = MappingProxyType(
     }
 )
 """Media type by suffix without its dot. Where two suffixes share a type, the first is the type's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class SideKind:
+    """A kind of file beside a song: `suffix` without its dot."""
+
+    suffix: str
+    media_type: str
+
+
+SIDE_FILES: Mapping[str, SideKind] = MappingProxyType(
+    {"midi": SideKind("mid", "audio/midi"), "lrc": SideKind("lrc", "text/plain")}
+)
+"""What may lie beside a song, by the name it has in results: its score, and its timed lyrics."""
+
+FILE_TYPES: Mapping[str, str] = MappingProxyType(
+    {**MEDIA_TYPES, **{kind.suffix: kind.media_type for kind in SIDE_FILES.values()}}
+)
+"""Media type by suffix of every file that a job can leave."""
 
 _OTHER_NAMES = {"audio/x-wav": "wav", "audio/opus": "opus"}
 """Names that servers give to the same files; no file is filed under them."""

@@ -32,7 +32,7 @@ class SongResult:
 
     `url` is where the file can be fetched: an address, or a path at the gateway that the job was sent to; None where
     no URL leads to it. `bytes` and `sha256` (hexadecimal) are of the delivered file; `seconds` and `sample_rate` (Hz)
-    are what the ACE-Step API reports.
+    are what the ACE-Step API reports. `midi` and `lrc` are what `side_entry` makes of the files beside it.
     """
 
     file: str
@@ -49,9 +49,12 @@ class SongResult:
     lm_model: str = ""
     dit_model: str = ""
     engine: str = ""
+    midi: Mapping[str, object] | None = None
+    lrc: Mapping[str, object] | None = None
 
     def as_json(self) -> dict[str, object]:
-        """Return the result item, `file` first."""
+        """Return the result item, `file` first; what lies beside the song comes last, and only where there is one."""
+        beside = {"midi": self.midi, "lrc": self.lrc}
         return {
             "file": self.file,
             "url": self.url,
@@ -67,6 +70,7 @@ class SongResult:
             "content_type": self.content_type,
             "bytes": self.bytes,
             "sha256": self.sha256,
+            **{kind: dict(entry) for kind, entry in beside.items() if entry is not None},
         }
 
 
@@ -102,6 +106,14 @@ def error_output(message: str) -> dict[str, object]:
 def embedded_audio(index: int, song: SongResult, base64: str) -> dict[str, object]:
     """Build an `audio` entry that carries the file itself."""
     return {"index": index, "file": song.file, "content_type": song.content_type, "base64": base64}
+
+
+def side_entry(
+    file: str, url: str | None, content_type: str, size: int, sha256: str, base64: str | None = None
+) -> dict[str, object]:
+    """Build what a result says of a file beside its song, in the song's own words; `base64` is the file itself."""
+    content = {} if base64 is None else {"base64": base64}
+    return {"file": file, "url": url, "content_type": content_type, "bytes": size, "sha256": sha256, **content}
 
 
 def skipped_audio(index: int, song: SongResult, reason: str) -> dict[str, object]:

@@ -229,4 +229,4 @@ ARTIFACTS = sa.Table(
     sa.Column("created_at", sa.BigInteger, nullable=False),
     sa.UniqueConstraint("job_id", "position", name="artifacts_one_file_a_position"),
 )
-"""Audio files by their unguessable name; each lives exactly as long as its job."""
+"""Audio files and what lies beside them, by their unguessable name; each lives exactly as long as its job."""

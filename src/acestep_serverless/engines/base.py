@@ -115,7 +115,7 @@ An engine that does one of them has its name in `uses`."""
 
 @dataclass(frozen=True, slots=True)
 class SongMetas:
-    """What the song is, as the ACE-Step API reports it; `duration` is the sounding length in seconds."""
+    """What the song is, as the ACE-Step API reports it; `duration` is the sounding length in seconds.
 
     bpm None and "" are what neither the request nor the engine said.
     """
@@ -128,8 +128,17 @@ class SongMetas:
 
 
 @dataclass(frozen=True, slots=True)
+class SideFile:
+    """A file beside a song, whole: `kind` is a name of contract/media.py's SIDE_FILES, such as "midi"."""
+
+    kind: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Song:
-    """One finished song: `clip` is mastered and ready to encode, `warnings` are sentences for the user."""
+    """One finished song: `clip` is mastered and ready to encode, `warnings` are sentences for the user, `beside` what
+    goes with it, each kind once."""
 
     index: int
     seed: int
@@ -138,6 +147,7 @@ class Song:
     lyrics: str
     metas: SongMetas
     warnings: tuple[str, ...] = ()
+    beside: tuple[SideFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

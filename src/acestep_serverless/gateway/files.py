@@ -1,5 +1,5 @@
-"""How do audio files come in and go out? Workers PUT them under their lease; clients GET them by name, in ranges, and
-so does a worker whose job works on an earlier one's song."""
+"""How do songs, and what lies beside them, come in and go out? Workers PUT them under their lease; clients GET them by
+name, in ranges, and so does a worker whose job works on an earlier one's song."""
 
 import base64
 import binascii
@@ -53,7 +53,7 @@ def announced_sha256(header: str | None) -> str | None:
 async def put_artifact(
     request: Request, parts: PartsHere, endpoint_id: str, worker_id: str, job_id: str, file_name: str
 ) -> dict[str, str | int]:
-    """File one song of a job. Only the lease holder may; sending it again changes nothing."""
+    """File one song of a job, or what lies beside it. Only the lease holder may; sending it again changes nothing."""
     found = FILE_NAME.fullmatch(file_name)
     if found is None or found.group(2) not in SUFFIXES:
         allowed = f"must be <index>.<suffix>, the suffix one of {', '.join(SUFFIXES)}"
@@ -81,7 +81,7 @@ async def _opened(request: Request, parts: PartsHere) -> frozenset[str]:
 async def audio(
     parts: PartsHere, endpoints: Annotated[frozenset[str], Depends(_opened)], filename: str = ""
 ) -> FileResponse:
-    """Send an audio file, whole or by `Range`, to a key of the endpoint that made it."""
+    """Send a song, or its MIDI or LRC file, whole or by `Range`, to a key of the endpoint that made it."""
     return _sent(await parts.shelf.find(filename, endpoints))
 
 

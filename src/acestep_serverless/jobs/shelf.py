@@ -9,20 +9,25 @@ import sqlalchemy as sa
 
 from acestep_serverless.artifacts.folder import ArtifactFolder, Received
 from acestep_serverless.clock import Clock
-from acestep_serverless.contract.media import MEDIA_TYPES
+from acestep_serverless.contract.media import FILE_TYPES, SIDE_FILES
 from acestep_serverless.database.database import Database
 from acestep_serverless.database.tables import ARTIFACTS
 from acestep_serverless.database.upsert import upsert
 from acestep_serverless.errors import Conflict, FieldProblem, InputError, NotFound
 from acestep_serverless.jobs import store
 
-SUFFIXES = MEDIA_TYPES
+SUFFIXES = FILE_TYPES
 """What may be filed: file suffix and media type."""
+
+MOST_SONGS = 1_000
+_ROWS = {kind.suffix: MOST_SONGS * number for number, kind in enumerate(SIDE_FILES.values(), 1)}
+"""What lies beside the songs of a job stands in rows behind theirs, a thousand further with each kind."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a file belongs: the song at `position` (from 0) of the job that this worker holds at this endpoint."""
+    """Where a file belongs: the song at `position` (0 to 999) of the job that this worker holds at this endpoint, or
+    with the suffix of such what lies beside it."""
 
     endpoint_id: str
     worker_id: str
@@ -30,10 +35,15 @@ class Place:
     position: int
     suffix: str
 
+    @property
+    def row(self) -> int:
+        """The number of its row among those of the job: a song's own, or one for it and the kind beside it."""
+        return self.position + _ROWS.get(self.suffix, 0)
+
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A filed audio file."""
+    """A filed file."""
 
     name: str
     endpoint_id: str
@@ -70,7 +80,7 @@ class Shelf:
             "name": new_name,
             "endpoint_id": place.endpoint_id,
             "job_id": place.job_id,
-            "position": place.position,
+            "position": place.row,
             "media_type": SUFFIXES[place.suffix],
             "bytes": received.bytes,
             "sha256": received.sha256,
@@ -78,7 +88,7 @@ class Shelf:
         }
         measured = {key: row[key] for key in ("media_type", "bytes", "sha256", "created_at")}
         upsert(connection, ARTIFACTS, row, ("job_id", "position"), measured)
-        here = (ARTIFACTS.c.job_id == place.job_id, ARTIFACTS.c.position == place.position)
+        here = (ARTIFACTS.c.job_id == place.job_id, ARTIFACTS.c.position == place.row)
         name = str(connection.execute(sa.select(ARTIFACTS.c.name).where(*here)).scalar_one())
         # Renamed under the same lock that checked the lease: a sender that has lost it can never overwrite its
         # successor.

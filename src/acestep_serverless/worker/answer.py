@@ -12,7 +12,8 @@ from acestep_serverless.client.reports import SongItem
 from acestep_serverless.contract.media import MEDIA_TYPES, suffix_of_file
 from acestep_serverless.contract.music import MusicInput
 from acestep_serverless.contract.music_output import SongResult, json_bytes, success_output
-from acestep_serverless.worker.embedding import DeliveredSong, embed
+from acestep_serverless.worker.beside import LEFT_OUT, BesideOf, with_beside
+from acestep_serverless.worker.embedding import DeliveredSong, embed, entries_bytes
 from acestep_serverless.worker.generation import Finished
 from acestep_serverless.worker.notices import MOST_WARNINGS, about_audio, shortened
 from acestep_serverless.worker.sink import ArtifactSink, AudioFile, Stored
@@ -50,7 +51,11 @@ class Answer:
     async def _deliver(self, index: int, item: SongItem, folder: Path) -> DeliveredSong:
         audio = await self._fetch(index, item, folder)
         stored = await self.artifacts.store(self.job_id, index, audio)
-        return DeliveredSong(index, _described(index, item, stored, audio), audio.path, stored.kept, stored.warning)
+        beside = BesideOf(self.job_id, index, self.acestep, stored.place or self.artifacts, folder)
+        sides, lost = await beside.deliver(item)
+        warnings = tuple(filter(None, (stored.warning, *lost)))
+        result = _described(index, item, stored, audio)
+        return DeliveredSong(index, result, audio.path, stored.kept, warnings, tuple(sides))
 
     async def _fetch(self, index: int, item: SongItem, folder: Path) -> AudioFile:
         path = folder / str(index)
@@ -64,9 +69,9 @@ class Answer:
         return AudioFile(path, f".{suffix}", MEDIA_TYPES[suffix], fetched.bytes, fetched.sha256)
 
     async def _output(self, songs: Sequence[DeliveredSong]) -> dict[str, object]:
-        limit, to_embed = self.artifacts.output_limit(self.job_id), self._to_embed(songs)
+        limit, to_embed = self.artifacts.output_limit(self.job_id), [song for song in songs if self._travels(song.kept)]
         results = [song.result for song in songs]
-        at_worst = self._warnings(songs, left_out=to_embed)
+        at_worst = self._warnings(songs, left_out=to_embed) + [LEFT_OUT] * any(song.beside for song in songs)
         room = None if limit is None else limit - OUTPUT_MARGIN - self._bytes(results, at_worst)
         without_texts = False
         if room is not None and room < 0:
@@ -76,18 +81,20 @@ class Answer:
             results = bare
         audio = await embed(to_embed, largest=self.request.max_base64_bytes, room=room)
         left_out = [song for song, entry in zip(to_embed, audio, strict=True) if "base64" not in entry]
+        room = None if room is None else room - entries_bytes(to_embed, audio)
+        largest = self.request.max_base64_bytes
+        results, whole = with_beside(results, songs, travels=self._travels, largest=largest, room=room)
         warnings = [*self._warnings(songs, left_out=left_out), *([TEXTS_LEFT_OUT] if without_texts else [])]
+        warnings += [] if whole else [LEFT_OUT]
         asked = self.request.return_audio_base64 or bool(audio)
         return success_output(
             self.finished.task_id, self.request, results, audio=audio if asked else None, warnings=warnings
         )
 
-    def _to_embed(self, songs: Sequence[DeliveredSong]) -> list[DeliveredSong]:
-        """Choose what travels in the output: every song when that was asked for, none when it was declined, and where
+    def _travels(self, kept: bool) -> bool:
+        """Tell what travels in the output: every file when that was asked for, none when it was declined, and where
         nothing was said those that nothing else keeps."""
-        if self.request.return_audio_base64:
-            return list(songs)
-        return [] if self._declined() else [song for song in songs if not song.kept]
+        return self.request.return_audio_base64 or not (kept or self._declined())
 
     def _declined(self) -> bool:
         return not self.request.return_audio_base64 and "return_audio_base64" in self.request.given
@@ -104,7 +111,7 @@ class Answer:
         asked, made = self.request.batch_size, len(self.finished.items)
         if made != asked:
             warnings.append(f"batch_size: {asked} songs were asked for, the ACE-Step server made {made}")
-        warnings += [song.warning for song in songs if song.warning]
+        warnings += [warning for song in songs for warning in song.warnings]
         unkept = [song for song in songs if not song.kept]
         asked_for_audio = self.request.return_audio_base64
         warnings += about_audio(unkept, left_out, declined=self._declined(), asked=asked_for_audio)

@@ -70,10 +70,11 @@ class BucketSink:
             await self._upload(name, index, audio)
             url = await asyncio.to_thread(self._signer.link_to_get, name)
         except PeerError as error:
-            _log.warning("a bucket did not take a song", job=job_id, song=index + 1, reason=str(error))
+            _log.warning("a bucket did not take a file", job=job_id, file=audio.called(index), reason=str(error))
             stored = await self.otherwise.store(job_id, index, audio)
-            told = f"song {index + 1} could not be put into the bucket of {self.named}: {error}"
-            return replace(stored, warning="; ".join(filter(None, (told, stored.warning))))
+            told = f"{audio.called(index)} could not be put into the bucket of {self.named}: {error}"
+            warning = "; ".join(filter(None, (told, stored.warning)))
+            return replace(stored, warning=warning, place=stored.place or self.otherwise)
         return Stored(f"/v1/audio?filename={quote(name.rpartition('/')[2], safe='')}", url)
 
     async def _upload(self, name: str, index: int, audio: AudioFile) -> None:

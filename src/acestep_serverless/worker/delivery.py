@@ -61,7 +61,7 @@ class GatewaySink:
         async def put() -> httpx.Response:
             return await self._client().put(url, content=chunks_of(audio.path), headers=headers)
 
-        response = await deliver(put, what=f"song {index + 1}", patience=self.patience, clock=self.clock)
+        response = await deliver(put, what=audio.called(index), patience=self.patience, clock=self.clock)
         file = _stored_file(response, audio)
         return Stored(file, file)
 

@@ -18,15 +18,27 @@ from acestep_serverless.contract.music_output import (
 
 
 @dataclass(frozen=True, slots=True)
+class DeliveredSide:
+    """A file beside a song: its `kind` in results, what the caller is told of it, its content, and whether anything but
+    the output keeps it."""
+
+    kind: str
+    entry: Mapping[str, object]
+    content: bytes
+    kept: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class DeliveredSong:
     """Song `index` of a job, which has its place: what the caller is told of it, the file it can still be read from,
-    and whether anything but the output keeps it."""
+    and whether anything but the output keeps it; `beside` are its MIDI and LRC files, which have theirs."""
 
     index: int
     result: SongResult
     path: Path
     kept: bool = True
-    warning: str = ""
+    warnings: tuple[str, ...] = ()
+    beside: tuple[DeliveredSide, ...] = ()
 
 
 async def embed(songs: Sequence[DeliveredSong], *, largest: int, room: int | None) -> list[Mapping[str, object]]:
@@ -50,6 +62,14 @@ async def embed(songs: Sequence[DeliveredSong], *, largest: int, room: int | Non
         room = None if room is None else room - (needed if "base64" in entry else _skipped_bytes(song))
         entries.append(entry)
     return entries
+
+
+def entries_bytes(songs: Sequence[DeliveredSong], entries: Sequence[Mapping[str, object]]) -> int:
+    """Return how many bytes the `audio` entries of these songs add to the output's JSON."""
+    return sum(
+        embedded_bytes(song.index, song.result) if "base64" in entry else _skipped_bytes(song)
+        for song, entry in zip(songs, entries, strict=True)
+    )
 
 
 def _skipped_bytes(song: DeliveredSong) -> int:
