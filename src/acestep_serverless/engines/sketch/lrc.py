@@ -7,23 +7,25 @@ the head names title and length. A line of time alone ends the one before it, wh
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from acestep_serverless.engines.sketch.voice.song import SungLine, SungNote, Vocals
+from acestep_serverless.engines.sketch.score import Score
+from acestep_serverless.engines.sketch.voice.song import SungLine, SungNote
 
 SILENCE_SECONDS = 3.0
 """A pause from which on a line is taken from the screen."""
 TITLE_CHARACTERS = 120
 
 
-def lrc_file(vocals: Vocals, tempo: float, seconds: float, title: str = "") -> bytes | None:
-    """Return what is sung as the bytes of an LRC file (UTF-8), None where no line has a note.
+def lrc_file(score: Score, title: str = "") -> bytes | None:
+    """Return what is sung in a score as the bytes of an LRC file (UTF-8), None where nothing is.
 
-    `tempo` is in quarter notes per minute, `seconds` the song's length; `title` is any text, of which one line is used.
+    `title` is any text, of which one line is used.
     """
-    lines = sorted((line for line in vocals.lines if line.notes), key=lambda line: line.notes[0].start)
+    sung = score.vocals.lines if score.vocals is not None else ()
+    lines = sorted((line for line in sung if line.notes), key=lambda line: line.notes[0].start)
     if not lines:
         return None
-    head = [f"[{name}:{text}]" for name, text in (("ti", _one_line(title)), ("length", _clock(seconds))) if text]
-    return "".join(f"{row}\n" for row in (*head, *_rows(lines, 60 / tempo))).encode()
+    head = [f"[{name}:{text}]" for name, text in (("ti", _one_line(title)), ("length", _clock(score.seconds))) if text]
+    return "".join(f"{row}\n" for row in (*head, *_rows(lines, 60 / score.tempo))).encode("utf-8", "replace")
 
 
 def _rows(lines: Sequence[SungLine], beat: float) -> Iterator[str]:

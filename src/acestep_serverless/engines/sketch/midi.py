@@ -31,8 +31,8 @@ Event = tuple[int, int, Message | MetaMessage]
 """Tick, turn among the events of that tick (what ends goes before what begins), and the message."""
 
 
-def midi_file(score: Score, vocals: Vocals | None = None) -> bytes:
-    """Return a score, and what is sung to it, as the bytes of a standard MIDI file. The same score, the same bytes.
+def midi_file(score: Score) -> bytes:
+    """Return a score, and what is sung in it, as the bytes of a standard MIDI file. The same score, the same bytes.
 
     It is as long as the song. `score.time_signature` must be one of METERS.
     """
@@ -43,8 +43,9 @@ def midi_file(score: Score, vocals: Vocals | None = None) -> bytes:
     for part in score.parts:
         channel = DRUM_CHANNEL if part.role == "drums" else next(channels)
         file.tracks.append(_track(_playing(part, channel), end))
-    for name, notes in _voices(vocals):
-        file.tracks.append(_track(_singing(name, notes, next(channels), vocals), end))
+    if score.vocals is not None:
+        for name, notes in _voices(score.vocals):
+            file.tracks.append(_track(_singing(name, notes, next(channels), score.vocals), end))
     written = BytesIO()
     file.save(file=written)
     return written.getvalue()
@@ -92,16 +93,14 @@ def _playing(part: Part, channel: int) -> Iterator[Event]:
     yield from _sounding(part.notes, channel)
 
 
-def _voices(vocals: Vocals | None) -> Iterator[tuple[str, Sequence[SungNote]]]:
-    if vocals is not None:
-        yield "Voice", [note for line in vocals.lines for note in line.notes]
-        for number, notes in enumerate(vocals.harmonies, 1):
-            yield f"Harmony {number}", notes
+def _voices(vocals: Vocals) -> Iterator[tuple[str, Sequence[SungNote]]]:
+    yield "Voice", [note for line in vocals.lines for note in line.notes]
+    for number, notes in enumerate(vocals.harmonies, 1):
+        yield f"Harmony {number}", notes
 
 
-def _singing(name: str, notes: Sequence[SungNote], channel: int, vocals: Vocals | None) -> Iterator[Event]:
+def _singing(name: str, notes: Sequence[SungNote], channel: int, vocals: Vocals) -> Iterator[Event]:
     """A voice as notes; the tune's own track bears the words."""
-    assert vocals is not None
     settings = {VOLUME: _volume(vocals.gain), PAN: _pan(vocals.pan), REVERB: _share(vocals.reverb)}
     yield from _sitting_down(name, channel, VOICE_PROGRAM, settings)
     yield from _sounding([Note(note.start, note.length, note.pitch, note.velocity) for note in notes], channel)
