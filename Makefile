@@ -63,7 +63,8 @@ check: $(VENV)/.test ## formatting, lint, strict types
 bench: $(VENV)/.test ## benchmarks, each with its ratio to a limit or a peer
 	@$(BIN)/python -m bench
 
-docs: $(VENV)/.test ## these pages as a site, into docs/_build/html
+docs: $(VENV)/.test ## the pages as a site, into docs/_build/html; their tables of the code are made anew
+	@$(BIN)/python docs/generate
 	@$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html -d docs/_build/doctrees docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 

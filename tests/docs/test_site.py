@@ -58,6 +58,12 @@ def pages(site: Path) -> dict[str, Page]:
     return {path.name: Page(path.read_text("utf-8")) for path in site.glob("*.html")}
 
 
+def test_what_is_made_from_the_code_is_as_the_code_is() -> None:
+    command = [sys.executable, str(ROOT / "docs" / "generate"), "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_every_page_is_built(pages: dict[str, Page]) -> None:
     sources = {f"{path.stem}.html" for path in (ROOT / "docs").glob("*.md")}
     assert sources - set(pages) == set()

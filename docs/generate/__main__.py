@@ -1,0 +1,50 @@
+"""Which parts of the pages are made from the code? Those between two marks; `python docs/generate` writes them anew.
+
+With `--check` nothing is written, and the program fails with the names of the parts that differ.
+"""
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from http_page import routes
+from settings_table import bounds_table, settings_table
+
+DOCS = Path(__file__).resolve().parents[1]
+
+PARTS: Mapping[tuple[str, str], Callable[[], str]] = {
+    ("configuration.md", "settings"): settings_table,
+    ("configuration.md", "bounds"): bounds_table,
+    ("http.md", "routes"): routes,
+}
+"""What makes each part, by page and mark."""
+
+
+def filled(page: str, name: str, text: str) -> str:
+    """Give a page with the part of this name replaced. Raises ValueError for a page without its two marks."""
+    first, last = f"<!-- made from the code: {name} -->\n", f"<!-- end: {name} -->"
+    before, found, rest = page.partition(first)
+    _, closed, after = rest.partition(last)
+    if not (found and closed):
+        raise ValueError(f"the marks of {name!r} are not both there")
+    return f"{before}{first}{text.strip()}\n{last}{after}"
+
+
+def main(check: bool) -> list[str]:
+    """Make every part; give the names of those that differed."""
+    differed = []
+    for (page, name), make in PARTS.items():
+        path = DOCS / page
+        old = path.read_text("utf-8")
+        new = filled(old, name, make())
+        if new != old:
+            differed.append(f"docs/{page}: {name}")
+            if not check:
+                path.write_text(new, "utf-8")
+    return differed
+
+
+if __name__ == "__main__":
+    names = main("--check" in sys.argv[1:])
+    if names and "--check" in sys.argv[1:]:
+        sys.exit(f"not as the code is, make docs writes them anew: {'; '.join(names)}")

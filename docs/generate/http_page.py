@@ -1,0 +1,108 @@
+"""What can be sent to the gateway? One section a route for docs/http.md, from the app's own OpenAPI description."""
+
+import re
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from settings_table import table
+
+from acestep_serverless.assembly.core import build
+from acestep_serverless.contract import batch, openai
+from acestep_serverless.contract import job as wire
+from acestep_serverless.contract.job import Bounds, JobState
+from acestep_serverless.gateway.limits import OPERATIONS
+from acestep_serverless.gateway.listing import DEFAULT_LIMIT, LIMIT_BOUNDS, OFFSET_BOUNDS
+from acestep_serverless.settings import Settings
+
+MIB = 1 << 20
+Route = Mapping[str, Any]
+
+
+def _whole(bounds: Bounds, unit: str = "") -> str:
+    return f"{bounds.minimum} to {bounds.maximum}{unit}"
+
+
+QUERY: Mapping[str, str] = {
+    "limit": f"{_whole(LIMIT_BOUNDS)}, default {DEFAULT_LIMIT}",
+    "offset": f"{_whole(OFFSET_BOUNDS)}, default 0",
+    "status": f"one of {', '.join(JobState)}",
+    "ttl": _whole(wire.STATUS_TTL_BOUNDS, " ms"),
+    "wait": _whole(wire.WAIT_BOUNDS, " ms, default: until the end"),
+    "filename": "the name in a song's `file`",
+    "endpoint_id": "the endpoint's name, such as `ace-step`",
+    "job_id": "an id that `/run` or `/runsync` gave",
+    "batch_id": "an id that `POST /batch` gave",
+    "request_id": "an id of the batch's requests",
+    "path": "OpenAI's path behind `/v1/`, such as `chat/completions`",
+}
+"""What is allowed for a parameter. The routes read parameters as text and judge them by themselves, so the
+description knows only their names."""
+STATUS_WAIT = _whole(wire.STATUS_WAIT_BOUNDS, f" ms, default {wire.DEFAULT_STATUS_WAIT_MS}")
+
+BODY_LIMITS: Mapping[tuple[str, str], int] = {
+    ("post", "/v2/{endpoint_id}/run"): wire.RUN_BODY_LIMIT,
+    ("post", "/v2/{endpoint_id}/runsync"): wire.RUNSYNC_BODY_LIMIT,
+    ("post", "/v2/{endpoint_id}/batch"): batch.BATCH_BODY_LIMIT,
+    ("put", "/v2/{endpoint_id}/batch/{batch_id}"): batch.BATCH_BODY_LIMIT,
+    ("post", "/v2/{endpoint_id}/batch/{batch_id}/requests"): batch.BATCH_BODY_LIMIT,
+    ("post", "/v2/{endpoint_id}/openai/v1/{path}"): openai.BODY_LIMIT,
+}
+"""The routes that read a body, and how many bytes of it."""
+
+CONFLICTS = ("/retry/{job_id}", "/batch", "/requests", "/requests/{request_id}", "/finalize")
+"""Where a state can be in the way: routes that change something and whose path ends so."""
+LIMITED = frozenset(path for operation in OPERATIONS.values() for path in operation.paths)
+"""The first words behind the endpoint's name whose requests are counted."""
+
+
+def described() -> Route:
+    """Give the OpenAPI description of a gateway, as `/openapi.json` has it."""
+    with tempfile.TemporaryDirectory() as folder:
+        return build(Settings(data_dir=Path(folder)), first_start=True).openapi()
+
+
+def routes() -> str:
+    """Write one section a route, in the order of the description."""
+    paths: Mapping[str, Route] = described()["paths"]
+    return "\n\n".join(_section(method, path, route) for path, row in paths.items() for method, route in row.items())
+
+
+def _section(method: str, path: str, route: Route) -> str:
+    parts = [f"## `{method.upper()} {path}`", " ".join(str(route["description"]).split())]
+    if rows := [_parameter(path, one) for one in route.get("parameters", ())]:
+        parts.append(table(["Parameter", "In", "Allowed"], rows))
+    if limit := BODY_LIMITS.get((method, path)):
+        parts.append(f"Body: {_body(route)}, at most {limit // MIB} MiB.")
+    codes = ", ".join(f"[{code}](errors.md#{code})" for code in _codes(method, path, route))
+    parts.append(f"Answers 200 with {_answer(route)}, or an error: {codes}.")
+    return "\n\n".join(parts)
+
+
+def _parameter(path: str, one: Route) -> list[str]:
+    allowed = STATUS_WAIT if one["name"] == "wait" and "status-sync" in path else QUERY[one["name"]]
+    needed = "" if one.get("required") else " (optional)"
+    return [f"`{one['name']}`", f"{one['in']}{needed}", allowed]
+
+
+def _body(route: Route) -> str:
+    content = route.get("requestBody", {}).get("content", {})
+    schema = content.get("application/json", {}).get("schema", {})
+    words = {"object": "a JSON object", "array": "a JSON array of [job bodies](api.md#job-body)"}
+    text = words.get(schema.get("type", ""), "JSON, described in [The API](api.md#operations)")
+    members = [f"`{name}`" for name in schema.get("properties", {})]
+    return f"{text} with {', '.join(members)}" if members else text
+
+
+def _answer(route: Route) -> str:
+    kinds = route["responses"]["200"].get("content", {})
+    return "JSON" if "application/json" in kinds else "the file"
+
+
+def _codes(method: str, path: str, route: Route) -> list[int]:
+    asked = any(one["in"] == "query" and one["name"] != "filename" for one in route.get("parameters", ()))
+    reads, limited = (method, path) in BODY_LIMITS, path.partition("{endpoint_id}/")[2].split("/")[0] in LIMITED
+    changes = method != "get" and path.endswith(CONFLICTS)
+    found = {400: reads or asked, 401: True, 403: True, 404: bool(re.search(r"[{]|audio", path)), 409: changes}
+    return [code for code, may in {**found, 413: reads, 429: limited, 500: True, 503: True}.items() if may]
