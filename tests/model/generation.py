@@ -45,7 +45,7 @@ class Parts:
     def __init__(self, made: Tiny) -> None:
         self._made = made
         self.name, self.guided = made.variant.name, not made.variant.is_turbo
-        self.steps = 50 if self.guided else 8
+        self.steps, self.stems = 50 if self.guided else 8, False
         self.placement = Placed()
 
     def __getattr__(self, name: str) -> Any:

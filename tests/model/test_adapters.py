@@ -1,19 +1,22 @@
 """Does the model wear an adapter as PEFT and diffusers would have it, when asked, and nothing that does not fit?"""
 
 import json
+import weakref
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from generation import TURBO, asked, engine, noise_clip, songs_of
+from generation import BASE, TURBO, Parts, asked, engine, made_of, noise_clip, songs_of
 from safetensors.torch import save_file
 from tiny import Tiny, tiny
 
-from acestep_serverless.engines.acestep.engine import AceStepEngine
+from acestep_serverless.engines.acestep.adapters import Shelf
+from acestep_serverless.engines.acestep.engine import AceStepEngine, Offer, Weights
 from acestep_serverless.engines.extras import Adapter
-from acestep_serverless.errors import InputError
+from acestep_serverless.errors import EngineError, InputError
 
+XL = "acestep-v15-xl-turbo"
 RANK, WIDTH = 2, 32
 LAYER = "layers.{}.self_attn.{}"
 
@@ -128,3 +131,56 @@ def test_an_unknown_name_is_refused_with_those_that_are_known(tmp_path: Path) ->
         ready.adapters.scale("other", 0.5)
     with pytest.raises(InputError, match="lora: must be a loaded adapter: one, got 'other'"):
         heard(ready, lora="other")
+
+
+def changing() -> AceStepEngine:
+    """An engine that opens a new model whenever another one is named."""
+    offers = tuple(Offer(name, name == BASE) for name in (TURBO, BASE, XL))
+    ready = AceStepEngine(Weights(offers, lambda name, _: Parts(tiny(name))))
+    ready.load(lambda _done, _stage: None)
+    return ready
+
+
+def test_adapters_stay_on_the_shelf_when_the_model_changes_and_are_worn_by_those_they_fit(tmp_path: Path) -> None:
+    ready = changing()
+    ready.adapters.load(diffusers_file(tmp_path / "one"), "one")
+    worn = heard(ready, lora="one")
+    of_base = heard(ready, lora="one", model=BASE)
+    assert np.abs(of_base - heard(engine(BASE, made=merged(tiny(BASE), 1, 1.0)))).max() < 1e-5
+    [plain, refused] = made_of(ready, asked(1, duration=0.5, model=XL), asked(2, duration=0.5, model=XL, lora="one"))[
+        ::-1
+    ]
+    why = f"it was loaded for {TURBO} and does not fit {XL}"
+    assert plain.song.warnings == (f"adapter one was not worn: {why}",)
+    assert (
+        str(refused.failure) == f"lora: must be a loaded adapter: none is ({why}; name a model that it fits), got 'one'"
+    )
+    assert ready.adapters.list() == (Adapter("one", active=True, scale=1.0),)
+    assert np.array_equal(heard(ready, lora="one"), worn)
+
+
+def test_an_unknown_adapter_is_one_piece_s_failure(tmp_path: Path) -> None:
+    found = made_of(engine(made=tiny(TURBO)), asked(1, duration=0.5), asked(2, duration=0.5, lora="other"))
+    assert {made.piece: type(made.failure) for made in found} == {0: type(None), 1: InputError}
+
+
+def test_the_model_that_is_left_leaves_memory_before_the_next_one_is_read() -> None:
+    alive: list[weakref.ref[torch.nn.Module]] = []
+    left: list[int] = []
+
+    def open_model(name: str, _progress: object) -> Parts:
+        left.append(sum(one() is not None for one in alive))
+        made = Parts(tiny(name))
+        alive.append(weakref.ref(made.transformer))
+        return made
+
+    ready = AceStepEngine(Weights((Offer(TURBO, False), Offer(BASE, True)), open_model))
+    for name in (TURBO, BASE, TURBO):
+        songs_of(ready, asked(1, duration=0.5, model=name))
+    assert left == [0, 0, 0]
+
+
+def test_without_a_model_in_memory_nothing_can_be_put_on_the_shelf(tmp_path: Path) -> None:
+    shelf = Shelf()
+    with pytest.raises(EngineError, match="no model is in memory"):
+        shelf.load(diffusers_file(tmp_path / "one"), "one")

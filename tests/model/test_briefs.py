@@ -8,7 +8,7 @@ from generation import asked, noise_clip
 
 from acestep_serverless.audio.clip import Clip
 from acestep_serverless.engines.acestep.codes import write_codes
-from acestep_serverless.engines.acestep.tasks import Repainting, brief
+from acestep_serverless.engines.acestep.tasks import Repainting, brief, unused
 from acestep_serverless.engines.base import Editing
 from acestep_serverless.errors import InputError
 
@@ -120,3 +120,24 @@ def test_what_a_task_needs_is_asked_for_by_name() -> None:
 def test_a_mono_source_becomes_stereo() -> None:
     mono = Clip(SOURCE.samples[:1])
     assert np.array_equal(edited(task_type="extract", source=mono).source.samples[1], SOURCE.samples[0])
+
+
+@pytest.mark.parametrize(
+    ("instruction", "mode", "caption"),
+    [
+        ("", "auto", "Global: a whole band\nLocal: a calm piano song\nMask Control: false"),
+        ("", "explicit", "Global: a whole band\nLocal: a calm piano song\nMask Control: true"),
+        ("Generate a segment of the DRUMS track", "explicit", "Local: a calm piano song\nMask Control: true"),
+    ],
+)
+def test_a_model_trained_on_tracks_reads_both_captions(instruction: str, mode: str, caption: str) -> None:
+    editing = Editing(
+        task_type="lego", source=SOURCE, global_caption="a whole band", chunk_mask_mode=mode, instruction=instruction
+    )
+    request = asked(1, editing=editing)
+    assert f"# Caption\n{caption}\n\n# Metas\n" in brief(request, 600.0, stems=True).text
+    assert "# Caption\na calm piano song\n\n# Metas\n" in brief(request, 600.0).text
+    assert unused(request, stems=True) == ()
+    [said] = unused(request, stems=False)
+    assert said.startswith("global_caption has no effect")
+    assert unused(asked(1), stems=False) == ()

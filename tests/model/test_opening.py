@@ -21,7 +21,7 @@ from acestep_serverless.engines.acestep.machine import cpu_flags, free_memory, t
 from acestep_serverless.engines.acestep.opening import VisitingPlanner, weights_of
 from acestep_serverless.engines.acestep.placement import Machine
 from acestep_serverless.engines.acestep.search import find
-from acestep_serverless.engines.base import GenerationRequest, Sampling
+from acestep_serverless.engines.base import Editing, GenerationRequest, Sampling
 from acestep_serverless.engines.turns import songs_of
 from acestep_serverless.errors import EngineUnavailable
 from acestep_serverless.settings import Settings
@@ -92,6 +92,25 @@ def test_another_model_finds_its_own_place_beside_the_planner_that_was_wished(we
     assert offered.open_model("acestep-v15-turbo", quiet).placement.dtype == "float32"
     other = offered.open_model("acestep-v15-base", quiet).placement
     assert (other.dtype, other.planner) == ("bfloat16", "")
+
+
+def test_a_model_of_tracks_is_known_by_its_config_and_reads_the_whole_song_s_caption(tmp_path: Path) -> None:
+    tiny("acestep-v15-base").save_checkpoints(tmp_path)
+    config = tmp_path / "acestep-v15-base" / "config.json"
+    for stems in (False, True):
+        config.write_text(json.dumps({**json.loads(config.read_text()), "is_lego_sft": stems}))
+        engine = build_engine(settings(tmp_path, planner="none"), {})
+        assert ({"global_caption", "chunk_mask_mode"} <= engine.uses) == stems
+        engine.load(quiet)
+        sampling, whole = Sampling(inference_steps=1), Editing(global_caption="a whole band")
+        plain, led = (
+            next(
+                songs_of(engine, GenerationRequest("a song", "", 1.0, (5,), sampling=sampling, editing=editing), quiet)
+            )
+            for editing in (Editing(), whole)
+        )
+        assert np.array_equal(plain.clip.samples, led.clip.samples) != stems
+        assert bool(led.warnings) != stems
 
 
 def test_choosing_the_engine_and_searching_import_no_torch(weights: Path) -> None:

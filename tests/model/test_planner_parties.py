@@ -161,6 +161,13 @@ def test_the_songs_of_a_batch_are_planned_in_one_call_and_each_as_it_is_alone() 
             assert abs(song.clip.samples - alone.song.clip.samples).max() < 2e-5
 
 
+def test_what_cannot_be_made_is_not_planned() -> None:
+    made = Counting()
+    [refused] = made_of(planning_engine(made), planned_request(1, lora="unknown"))
+    assert str(refused.failure).startswith("lora: must be a loaded adapter")
+    assert made.calls == []
+
+
 def test_a_piece_that_is_cancelled_while_it_is_planned_leaves_and_every_piece_hears_of_its_own_progress() -> None:
     ready = planning_engine(Counting())
     stays, leaves = Watched(planned_request(1)), Watched(planned_request(2, 3), cancel_at=4)

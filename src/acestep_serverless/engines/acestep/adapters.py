@@ -2,14 +2,15 @@
 
 Files come from diffusers (`transformer.layers...`) or from the upstream project's training (a PEFT folder with
 `q_proj` names); both are safetensors, nothing is unpickled. The shelf may change from any thread; what a batch wears
-is settled once, by the thread that makes it.
+is settled once, by the thread that makes it. Another model leaves the shelf as it is: what fits that one it wears, the
+rest waits for a model that it fits.
 """
 
 import json
 import math
 import threading
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from acestep_serverless.engines.extras import Adapter
-from acestep_serverless.errors import FieldProblem, InputError
+from acestep_serverless.errors import EngineError, FieldProblem, InputError
 
 FILES = ("pytorch_lora_weights.safetensors", "adapter_model.safetensors")
 """What an adapter's file is called in a folder: diffusers' name and PEFT's."""
@@ -33,34 +34,48 @@ _LORA_FIELD, _PATH_FIELD = "lora", "lora_path"
 
 @dataclass(frozen=True, slots=True)
 class _Loaded:
-    """An adapter on the shelf: what callers see of it, and its tensors by the transformer's own names."""
+    """An adapter on the shelf: what callers see of it, its tensors by the transformer's own names, the model that it
+    was loaded for, and whether it fits the one in memory."""
 
     shown: Adapter
     tensors: Mapping[str, torch.Tensor]
+    model: str
+    fits: bool = True
 
 
 class Shelf:
-    """The adapters of one engine (`engines.extras.AdapterShelf`). They fit the model that is loaded when they are."""
+    """The adapters of one engine (`engines.extras.AdapterShelf`)."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
         self._loaded: tuple[_Loaded, ...] = ()
         self._transformer: Any = None
+        self._model = ""
 
-    def fit(self, transformer: Any) -> None:
-        """Name the transformer that wears the adapters from now on; those of another one are taken off the shelf."""
+    def fit(self, transformer: Any, model: str) -> None:
+        """Name the transformer that wears the adapters from now on, and its model's name."""
+        layers = _layers(transformer)
         with self._guard:
-            if self._transformer is not transformer:
-                self._transformer, self._loaded = transformer, ()
+            self._transformer, self._model = transformer, model
+            self._loaded = tuple(replace(one, fits=not _unfit(one.tensors, layers)) for one in self._loaded)
+
+    def let_go(self) -> None:
+        """Forget the transformer, whose memory is wanted back; the adapters stay for the next one."""
+        with self._guard:
+            self._transformer, self._model = None, ""
 
     def load(self, path: Path, name: str) -> Adapter:
         """Load an adapter under a name, replacing one of that name. Raises InputError for none, or none that fits."""
         tensors = _read(path)
         with self._guard:
-            _check_fit(tensors, self._transformer, path)
+            if self._transformer is None:
+                raise EngineError("no model is in memory just now, so it cannot be told what fits; ask again")
+            strange = _unfit(tensors, _layers(self._transformer))
+            if strange:
+                raise _refused(path, f"must be a LoRA of {self._model}, the model in memory; {strange}")
             shown = Adapter(name, active=True, scale=1.0)
             others = tuple(one for one in self._loaded if one.shown.name != name)
-            self._loaded = (*others, _Loaded(shown, tensors))
+            self._loaded = (*others, _Loaded(shown, tensors, self._model))
         return shown
 
     def unload(self) -> None:
@@ -84,23 +99,37 @@ class Shelf:
         with self._guard:
             return tuple(one.shown for one in self._loaded)
 
-    def wear(self, name: str, scale: float) -> None:
-        """Put on what a batch wears: the one of `name` at `scale`, or with "" every active one at its own.
+    def check(self, name: str) -> tuple[str, ...]:
+        """Tell in sentences which adapters a batch that asks for this one ("": every active one) has to do without.
 
-        Call it from the thread that makes songs, between two batches. Raises InputError for an unknown name.
+        Raises InputError for a name that is unknown, or does not fit the model in memory.
         """
         with self._guard:
-            loaded, transformer = self._loaded, self._transformer
-        wanted = {one.shown.name: one.shown.scale for one in loaded if one.shown.active}
-        if name:
-            if name not in [one.shown.name for one in loaded]:
-                raise InputError([FieldProblem(_LORA_FIELD, repr(name), _one_of([one.shown.name for one in loaded]))])
-            wanted = {name: scale}
-        _dress(transformer, loaded, wanted)
+            loaded, model = self._loaded, self._model
+        if not name:
+            absent = [one for one in loaded if one.shown.active and not one.fits]
+            return tuple(f"adapter {one.shown.name} was not worn: {_made_for(one, model)}" for one in absent)
+        chosen = next((one for one in loaded if one.shown.name == name), None)
+        if chosen is None or not chosen.fits:
+            allowed = _one_of([one.shown.name for one in loaded if one.fits])
+            why = f" ({_made_for(chosen, model)}; name a model that it fits)" if chosen is not None else ""
+            raise InputError([FieldProblem(_LORA_FIELD, repr(name), allowed + why)])
+        return ()
 
-    def _change(self, changed: Any) -> None:
+    def wear(self, name: str, scale: float) -> None:
+        """Put on what a batch wears: the one of `name` at `scale`, or with "" every active one at its own that fits.
+
+        Call it from the thread that makes songs, between two batches. Raises InputError as `check` does.
+        """
+        self.check(name)
         with self._guard:
-            self._loaded = tuple(_Loaded(changed(one.shown), one.tensors) for one in self._loaded)
+            loaded, transformer = tuple(one for one in self._loaded if one.fits), self._transformer
+        wanted = {one.shown.name: one.shown.scale for one in loaded if one.shown.active}
+        _dress(transformer, loaded, {name: scale} if name else wanted)
+
+    def _change(self, changed: Callable[[Adapter], Adapter]) -> None:
+        with self._guard:
+            self._loaded = tuple(replace(one, shown=changed(one.shown)) for one in self._loaded)
 
 
 def _dress(transformer: Any, loaded: Sequence[_Loaded], wanted: Mapping[str, float]) -> None:
@@ -155,17 +184,25 @@ def _strength(config: Path) -> float:
         raise _refused(config, f"must be PEFT's config with numbers r and lora_alpha ({error})") from None
 
 
-def _check_fit(tensors: Mapping[str, torch.Tensor], transformer: Any, path: Path) -> None:
-    """Every tensor must be one half of a pair for a linear layer of this model."""
-    layers = {name.replace(".base_layer", ""): layer for name, layer in transformer.named_modules()}
+def _layers(transformer: Any) -> dict[str, Any]:
+    """Give a transformer's modules by the names that they have without adapters."""
+    return {name.replace(".base_layer", ""): layer for name, layer in transformer.named_modules()}
+
+
+def _unfit(tensors: Mapping[str, torch.Tensor], layers: Mapping[str, Any]) -> str:
+    """Say what is strange about an adapter for a model with these layers, "" if nothing is: every tensor must be one
+    half of a pair for a linear layer."""
     for key, tensor in tensors.items():
         name, half, _ = key.rpartition(".lora_A.") if ".lora_A." in key else key.rpartition(".lora_B.")
         layer, width = layers.get(name), {".lora_A.": "in_features", ".lora_B.": "out_features"}.get(half, "")
         size = getattr(layer, width, None) if width else None
         if size is None or tensor.ndim != 2 or size != tensor.shape[1 if width == "in_features" else 0]:
-            raise _refused(path, f"must be a LoRA of this model; {key} {list(tensor.shape)} is no part of it")
-    if not tensors:
-        raise _refused(path, "must be a LoRA of this model; it holds no tensor")
+            return f"{key} {list(tensor.shape)} is no part of it"
+    return "" if tensors else "it holds no tensor"
+
+
+def _made_for(one: _Loaded, model: str) -> str:
+    return f"it was loaded for {one.model} and does not fit {model}"
 
 
 def _refused(path: Path, allowed: str) -> InputError:

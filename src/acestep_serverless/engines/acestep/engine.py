@@ -16,7 +16,7 @@ from acestep_serverless.engines.acestep.batching import Desk, Song, sharing
 from acestep_serverless.engines.acestep.codes import write_codes
 from acestep_serverless.engines.acestep.making import CONDITIONING, PLANNED, Studio, at_work, free_memory
 from acestep_serverless.engines.acestep.parties import Party, Planned
-from acestep_serverless.engines.acestep.tasks import Brief, brief, stereo
+from acestep_serverless.engines.acestep.tasks import Brief, brief, stereo, unused
 from acestep_serverless.engines.acestep.wishes import Plan, Wish
 from acestep_serverless.engines.base import (
     Analysis,
@@ -40,6 +40,7 @@ _MODEL_USES = (
     "cover_noise_strength inference_steps shift infer_method timesteps use_tiled_decode lora lora_scale "
     "extract_codes_only"
 )
+_STEMS_USES = "global_caption chunk_mask_mode"
 _GUIDED_USES = "guidance_scale use_adg cfg_interval_start cfg_interval_end"
 _PLANNER_USES = (
     "thinking sample_mode sample_query use_format use_cot_caption use_cot_language lm_temperature lm_cfg_scale "
@@ -62,10 +63,12 @@ class PlannerLike(WordMaker, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """One model that can be loaded: its name, and whether it knows guidance (turbo models do not)."""
+    """One model that can be loaded: its name, whether it knows guidance (turbo models do not), and whether it reads a
+    caption of the whole song beside that of a track."""
 
     name: str
     guided: bool
+    stems: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +121,11 @@ class AceStepEngine:
 
     @property
     def uses(self) -> frozenset[str]:
-        """The parameters that change songs here; guidance and planning need a model that knows them."""
+        """The parameters that change songs here; guidance, whole-song captions and planning need a model for them."""
         guided = _GUIDED_USES if self._any_guided else ""
         planned = _PLANNER_USES if self._weights.open_planner else ""
-        return frozenset(f"{_MODEL_USES} {guided} {planned}".split())
+        stems = _STEMS_USES if any(offer.stems for offer in self._weights.models) else ""
+        return frozenset(f"{_MODEL_USES} {guided} {stems} {planned}".split())
 
     @property
     def words(self) -> WordMaker | None:
@@ -130,7 +134,7 @@ class AceStepEngine:
 
     @property
     def adapters(self) -> AdapterShelf:
-        """The adapters of the model in memory."""
+        """The adapters; the model in memory wears those that fit it."""
         return self._shelf
 
     @property
@@ -176,6 +180,7 @@ class AceStepEngine:
         """Give the model of `name`, loaded; the one in memory is let go first."""
         if self._studio is None or name != self._opened:
             self._studio, self._opened = None, ""
+            self._shelf.let_go()
             free_memory()
             self._studio = Studio.of(self._weights.open_model(name, progress), self._shelf)
             self._opened = name
@@ -190,6 +195,7 @@ class AceStepEngine:
         coded = task_type == "cover" or request.editing.audio_code_string.strip()
         if coded and studio.parts.audio_tokenizer is None:
             raise EngineError(f"{self._opened} was converted without its audio tokenizer, which this task needs")
+        studio.shelf.check(request.sampling.lora)
 
     def _plan(self, desk: Desk) -> Iterator[Made]:
         """Let the planner fill in what text2music requests leave open, every song of the batch in one call."""
@@ -262,9 +268,10 @@ def _brief(studio: Studio, songs: Sequence[Song]) -> None:
     for song in songs:
         key = replace(song.request, seeds=())
         if key not in shared:
-            asked = brief(song.request, _LONGEST)
-            shared[key] = (asked, studio.conditioner.unread(asked))
-        song.brief, song.warnings = shared[key]
+            asked = brief(song.request, _LONGEST, stems=studio.parts.stems)
+            shared[key] = (asked, (*studio.conditioner.unread(asked), *unused(song.request, stems=studio.parts.stems)))
+        song.brief, unread = shared[key]
+        song.warnings = (*unread, *studio.shelf.check(song.request.sampling.lora))
 
 
 def _planned(request: GenerationRequest, plan: Plan) -> GenerationRequest:

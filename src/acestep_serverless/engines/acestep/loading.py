@@ -43,7 +43,7 @@ class Components:
     """A model ready to use: the modules of diffusers' AceStepPipeline under its names, frozen and in eval mode.
 
     `audio_tokenizer` and `audio_token_detokenizer` are None in older diffusers folders, which then know no audio codes.
-    `silence_latent` is [1, frames, channels]. `guided`, `steps` and `shift` are as in `shapes.Shape`.
+    `silence_latent` is [1, frames, channels]. `guided`, `stems`, `steps` and `shift` are as in `shapes.Shape`.
     """
 
     name: str
@@ -59,6 +59,7 @@ class Components:
     steps: int
     shift: float
     placement: Placement
+    stems: bool = False
 
     @property
     def silence_latent(self) -> torch.Tensor:
@@ -103,6 +104,7 @@ def load_components(found: FoundModel, placement: Placement, progress: Progress)
         steps=found.shape.steps,
         shift=found.shape.shift,
         placement=placement,
+        stems=found.shape.stems,
     )
 
 

@@ -51,7 +51,7 @@ class Studio:
     def of(cls, parts: Any, shelf: Shelf) -> "Studio":
         """Set up a model whose modules are loaded."""
         codec = Codec(parts.vae, parts.placement.codec_frames)
-        shelf.fit(parts.transformer)
+        shelf.fit(parts.transformer, parts.name)
         velocity = Velocity(parts.transformer, compiled=parts.placement.compile)
         return cls(parts, codec, Conditioner(parts, codec), velocity, shelf, parts.guided, parts.steps)
 

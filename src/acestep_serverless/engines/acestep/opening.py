@@ -28,7 +28,8 @@ def weights_of(found: Found, look: Callable[[], Machine], options: EngineOptions
     """Offer what was found: the chosen model first, the others on request. `look` gives the machine as it is then."""
     chosen = choose(found, look(), options)
     names = [chosen.model.name, *(model.name for model in found.models if model.name != chosen.model.name)]
-    offers = tuple(Offer(name, found.model(name).shape.guided) for name in names)
+    shapes = {name: found.model(name).shape for name in names}
+    offers = tuple(Offer(name, shape.guided, shape.stems) for name, shape in shapes.items())
 
     def open_model(name: str, progress: Progress) -> Components:
         model = found.model(name)

@@ -40,8 +40,9 @@ SHIFT = 3.0
 class Shape:
     """The arguments of a model's parts, and how it is walked.
 
-    `guided` models need guidance at every step; the others (turbo) have it distilled into their weights. `steps` and
-    `shift` are what the model is used with when a request names none.
+    `guided` models need guidance at every step; the others (turbo) have it distilled into their weights. `stems` models
+    were trained to read a caption of the whole song beside that of the track (`is_lego_sft` in the config). `steps`
+    and `shift` are what the model is used with when a request names none.
     """
 
     transformer: Arguments
@@ -50,6 +51,7 @@ class Shape:
     audio_token_detokenizer: Arguments
     guided: bool
     version: str
+    stems: bool = False
 
     @property
     def steps(self) -> int:
@@ -94,6 +96,7 @@ def from_original(config: Mapping[str, Any], where: str) -> Shape:
         audio_token_detokenizer=MappingProxyType(pooler),
         guided=_is_guided(marks),
         version=str(marks["model_version"] or ""),
+        stems=bool(fields.get("is_lego_sft")),
     )
 
 
@@ -104,7 +107,8 @@ def from_diffusers(configs: Mapping[str, Mapping[str, Any]]) -> Shape:
         for part in PARTS
     }
     marks = plain["transformer"]
-    return Shape(**plain, guided=_is_guided(marks), version=str(marks.get("model_version") or ""))
+    version = str(marks.get("model_version") or "")
+    return Shape(**plain, guided=_is_guided(marks), version=version, stems=bool(marks.get("is_lego_sft")))
 
 
 def _is_guided(marks: Mapping[str, Any]) -> bool:

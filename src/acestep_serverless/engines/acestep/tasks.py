@@ -8,7 +8,7 @@ are half open, in frames. Everything here is plain Python: no tensor, no chance.
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -86,10 +86,11 @@ class Brief:
         return self.frames / FRAMES_PER_SECOND
 
 
-def brief(request: GenerationRequest, longest: float) -> Brief:
+def brief(request: GenerationRequest, longest: float, *, stems: bool = False) -> Brief:
     """Work out what one song of `request` asks of the model, at most `longest` seconds.
 
-    Raises InputError for a source or codes that cannot be used.
+    `stems`: this model reads a caption of the whole song beside the track's (`stems_caption`). Raises InputError for a
+    source or codes that cannot be used.
     """
     editing = request.editing
     codes = _codes(editing)
@@ -101,8 +102,9 @@ def brief(request: GenerationRequest, longest: float) -> Brief:
     if source is not None:
         frames = source.samples.shape[1] // SAMPLES_PER_FRAME
     instruction = _instruction(editing, task_type)
+    told = replace(request, caption=stems_caption(request, instruction)) if stems else request
     return Brief(
-        text=conditioned_text(request, instruction, seconds),
+        text=conditioned_text(told, instruction, seconds),
         plain_text=conditioned_text(request, TASKS["text2music"].unnamed, seconds),
         lyrics=f"# Languages\n{request.vocal_language}\n\n# Lyric\n{request.lyrics}<|endoftext|>",
         frames=frames,
@@ -115,6 +117,22 @@ def brief(request: GenerationRequest, longest: float) -> Brief:
         cover_strength=editing.audio_cover_strength if task_type in _COVERS else 1.0,
         noise_strength=editing.cover_noise_strength if task_type in _COVERS else 0.0,
     )
+
+
+def stems_caption(request: GenerationRequest, instruction: str) -> str:
+    """Spell the caption of a model that was trained on tracks: the whole song's (`global_caption`), but not for a
+    segment of a track, the track's own, and whether the span is the caller's (`chunk_mask_mode` explicit)."""
+    editing = request.editing
+    whole = "" if "a segment" in instruction.lower() else f"Global: {editing.global_caption}\n"
+    explicit = str(editing.chunk_mask_mode != "auto").lower()
+    return f"{whole}Local: {request.caption}\nMask Control: {explicit}"
+
+
+def unused(request: GenerationRequest, *, stems: bool) -> tuple[str, ...]:
+    """Say which text the model was never taught to read."""
+    if stems or not request.editing.global_caption.strip():
+        return ()
+    return ("global_caption has no effect: this model was not trained on tracks beside a caption of the whole song",)
 
 
 def conditioned_text(request: GenerationRequest, instruction: str, seconds: float) -> str:
