@@ -28,6 +28,7 @@ from acestep_serverless.artifacts.folder import ArtifactFolder
 from acestep_serverless.assembly.child import read_words, when_parent_ends
 from acestep_serverless.assembly.door import needs_key
 from acestep_serverless.assembly.office import artifacts_dir, database_url, desk_rules, new_key
+from acestep_serverless.assembly.studio import open_studio
 from acestep_serverless.clock import SYSTEM_CLOCK, Clock
 from acestep_serverless.database.database import Database
 from acestep_serverless.database.engine import open_engine
@@ -125,7 +126,9 @@ def build(settings: Settings, *, first_start: bool, clock: Clock = SYSTEM_CLOCK,
             database.close()
 
     upkeep = Upkeep(metrics, lambda: database.read_aside(lambda connection: connection.execute(sa.text("SELECT 1"))))
-    return create_gateway(parts, lifespan, upkeep)
+    app = create_gateway(parts, lifespan, upkeep)
+    open_studio(app, settings)
+    return app
 
 
 def timeouts_ms(settings: Settings) -> dict[str, int]:

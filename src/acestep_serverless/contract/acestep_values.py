@@ -9,6 +9,7 @@ that means it as well, would have read instead stands in the error, for whoever 
 import math
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -26,6 +27,8 @@ _TIME_SIGNATURES = {"2": "2", "3": "3", "4": "4", "6": "6", "2/4": "2", "3/4": "
 _TRACKS = "woodwinds brass fx synth strings percussion keyboard guitar bass drums backing_vocals vocals"
 TRACKS = tuple(_TRACKS.split())
 """The tracks that the model knows by name."""
+TIME_SIGNATURES = ("2", "3", "4", "6")
+"""What `time_signature` gives: beats in a bar."""
 MOST_TIMESTEPS = 200
 MOST_WORDS = 100
 """Entries of a list, and of a text with commas, that are looked at."""
@@ -63,30 +66,50 @@ def polish(value: Any) -> bool:
         raise Misread("must be true or false (the file format is `audio_format`)", instead=False) from None
 
 
-def number(least: float, most: float, *, also: tuple[float, ...] = (), meaning: object = None) -> Reader:
-    """Make a reader of numbers from `least` to `most`; a number in `also` is read as `meaning`."""
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """A reader of numbers from `least` to `most`; a number in `also` is read as `meaning`."""
 
-    def read(value: Any) -> object:
+    least: float
+    most: float
+    also: tuple[float, ...] = ()
+    meaning: object = None
+
+    def __call__(self, value: Any) -> object:
+        """Read one number. Raises Misread."""
         given = _float(value)
-        if given in also:
-            return meaning
-        if given is None or not least <= given <= most:
-            raise Misread(f"must be a number from {least:,.9g} to {most:,.9g}", _nearest(given, least, most))
+        if given in self.also:
+            return self.meaning
+        if given is None or not self.least <= given <= self.most:
+            allowed = f"must be a number from {self.least:,.9g} to {self.most:,.9g}"
+            raise Misread(allowed, _nearest(given, self.least, self.most))
         return given
 
-    return read
+
+def number(least: float, most: float, *, also: tuple[float, ...] = (), meaning: object = None) -> Numbers:
+    """Make a reader of numbers from `least` to `most`; a number in `also` is read as `meaning`."""
+    return Numbers(least, most, also, meaning)
 
 
-def whole(least: int, most: int) -> Reader:
-    """Make a reader of whole numbers from `least` to `most`; 30.0 and "30" are 30."""
+@dataclass(frozen=True, slots=True)
+class Wholes:
+    """A reader of whole numbers from `least` to `most`; 30.0 and "30" are 30."""
 
-    def read(value: Any) -> int:
+    least: int
+    most: int
+
+    def __call__(self, value: Any) -> int:
+        """Read one whole number. Raises Misread."""
         given = _whole(value)
-        if given is None or not least <= given <= most:
-            raise Misread(f"must be a whole number from {least:,} to {most:,}", _nearest(given, least, most))
+        if given is None or not self.least <= given <= self.most:
+            allowed = f"must be a whole number from {self.least:,} to {self.most:,}"
+            raise Misread(allowed, _nearest(given, self.least, self.most))
         return given
 
-    return read
+
+def whole(least: int, most: int) -> Wholes:
+    """Make a reader of whole numbers from `least` to `most`; 30.0 and "30" are 30."""
+    return Wholes(least, most)
 
 
 def text(value: Any) -> str:
@@ -99,17 +122,24 @@ def text(value: Any) -> str:
     return given.replace("\r\n", "\n")
 
 
-def choice(*allowed: str) -> Reader:
-    """Make a reader of one word out of `allowed`, in any case."""
-    known = {word.lower(): word for word in allowed}
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A reader of one word out of `allowed`, in any case."""
 
-    def read(value: Any) -> str:
-        word = known.get(value.strip().lower()) if isinstance(value, str) else None
+    allowed: tuple[str, ...]
+
+    def __call__(self, value: Any) -> str:
+        """Read one word. Raises Misread."""
+        given = value.strip().lower() if isinstance(value, str) else ""
+        word = next((word for word in self.allowed if word.lower() == given), None)
         if word is None:
-            raise Misread(f"must be one of {', '.join(allowed)}")
+            raise Misread(f"must be one of {', '.join(self.allowed)}")
         return word
 
-    return read
+
+def choice(*allowed: str) -> Choice:
+    """Make a reader of one word out of `allowed`, in any case."""
+    return Choice(allowed)
 
 
 def track(value: Any) -> str:

@@ -1,0 +1,118 @@
+"""What does the handler's input look like to a machine? The table of fields as JSON Schema (draft 2020-12).
+
+`contract.music_fields` is the judge; this says the same to editors, forms and generators of clients. What JSON Schema
+has no words for stands in members of our own: `x-allowed` is the sentence of the errors, `x-used` tells whether the
+endpoint's engine makes anything of the field, as far as that is known.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from acestep_serverless.contract import acestep_values
+from acestep_serverless.contract.acestep_values import Choice, Numbers, Wholes
+from acestep_serverless.contract.music_fields import FIELDS, NAME, SEED_MAXIMUM, FieldSpec, allowed
+from acestep_serverless.contract.music_tasks import TASKS
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+ALWAYS_USED = frozenset(
+    {
+        *("caption", "lyrics", "duration", "batch_size", "seed", "bpm", "key_scale", "time_signature"),
+        *("vocal_language", "use_random_seed", "audio_format", "task_type", "model"),
+        *("timeout_seconds", "poll_interval", "return_audio_base64", "max_base64_bytes"),
+    }
+)
+"""Fields that every engine's songs follow, or that are the handler's own."""
+
+_WITHOUT_CAPTION: tuple[dict[str, Any], ...] = (
+    {"required": ["caption"]},
+    *(
+        {"required": [name], "properties": {name: {"const": True}}}
+        for name in ("sample_mode", "full_analysis_only", "extract_codes_only")
+    ),
+    {"required": ["sample_query"]},
+    *(
+        {"required": ["task_type"], "properties": {"task_type": {"const": task.name}}}
+        for task in TASKS.values()
+        if not task.caption
+    ),
+)
+"""One of these holds for every input: there is a caption, or what makes it needless."""
+
+_TYPES: Mapping[str, tuple[str, ...]] = {
+    "array of strings": ("array",),
+    "string or integer": ("string", "integer"),
+    "string or array": ("string", "array"),
+    "integer or array": ("integer", "array"),
+}
+"""The table's words for types that are more than one word of JSON Schema; the others are one."""
+
+
+def input_schema(
+    *, task_types: frozenset[str] | None = None, uses: frozenset[str] | None = None, engine: str | None = None
+) -> dict[str, Any]:
+    """Give the schema of a job's `input`. `engine`, its `task_types` and the parameters that it `uses` beyond
+    ALWAYS_USED are None where they are not known."""
+    tasks = None if task_types is None else sorted(task_types, key=list(TASKS).index)
+    return {
+        "$schema": DIALECT,
+        "title": "Input of a job",
+        "type": "object",
+        "additionalProperties": False,
+        "anyOf": list(_WITHOUT_CAPTION),
+        "properties": {spec.name: _field(spec, uses, task_types) for spec in FIELDS},
+        "x-engine": {"name": engine, "task_types": tasks, "uses": None if uses is None else sorted(uses)},
+    }
+
+
+def _field(spec: FieldSpec, uses: frozenset[str] | None, task_types: frozenset[str] | None) -> dict[str, Any]:
+    kinds = list(_TYPES.get(spec.type, (spec.type,)))
+    said: dict[str, Any] = {"description": spec.description, "type": [*kinds, "null"]}
+    if spec.default is not None:
+        said["default"] = spec.default
+    said |= _bounds(spec)
+    said["x-allowed"] = allowed(spec)
+    if uses is not None:
+        said["x-used"] = spec.name in ALWAYS_USED or _api_name(spec.name) in uses or _has_source(spec.name, task_types)
+    return said
+
+
+def _api_name(name: str) -> str:
+    return {"reference_audio": "reference_audio_path"}.get(name, name)
+
+
+def _has_source(name: str, task_types: frozenset[str] | None) -> bool:
+    return name == "src_audio" and any(TASKS[task].source for task in task_types or ())
+
+
+def _bounds(spec: FieldSpec) -> dict[str, Any]:
+    """What JSON Schema can say of a field's range, words or form."""
+    reader = spec.reader
+    if spec.name == "seed":
+        seed = {"type": "integer", "minimum": 0, "maximum": SEED_MAXIMUM}
+        return {"minimum": 0, "maximum": SEED_MAXIMUM, "items": seed, "minItems": 1, "maxItems": 8}
+    if isinstance(reader, Wholes | Numbers):
+        return {"minimum": reader.least, "maximum": reader.most}
+    if isinstance(reader, Choice):
+        return {"enum": [*reader.allowed, None]}
+    if spec.name in ("track_name", "track_classes"):
+        words = {"enum": list(acestep_values.TRACKS)}
+        return {"items": words} if spec.name == "track_classes" else {"examples": words["enum"]}
+    if spec.name in ("model", "lm_model_path", "lora"):
+        return {"pattern": rf"^\s*({NAME.pattern})?\s*$"}
+    return _EXAMPLES.get(spec.name) or _plain_bounds(spec)
+
+
+_EXAMPLES: Mapping[str, dict[str, Any]] = {
+    "key_scale": {"examples": [f"{note} {mode}" for mode in ("major", "minor") for note in "CDEFGAB"]},
+    "time_signature": {"examples": list(acestep_values.TIME_SIGNATURES)},
+    "timesteps": {"examples": ["0.97,0.76,0.5"]},
+}
+
+
+def _plain_bounds(spec: FieldSpec) -> dict[str, Any]:
+    if spec.type == "integer":
+        return {"minimum": spec.minimum, "maximum": spec.maximum}
+    if spec.type != "string" or not spec.maximum:
+        return {}
+    return {"minLength": 1, "maxLength": spec.maximum} if spec.required else {"maxLength": spec.maximum}
