@@ -230,5 +230,16 @@ def test_a_song_and_a_file_of_this_machine_can_be_worked_on(
         client.submit(caption="x", task_type="cover", src_audio=tmp_path / "large.wav")
 
 
+def test_what_lies_beside_a_song_is_saved_under_its_name(
+    client: Any, endpoint: ScriptedEndpoint, tmp_path: Path
+) -> None:
+    notes = {"file": "/v1/audio?filename=04ce.mid", "url": "/v1/audio?filename=04ce.mid", "bytes": len(SONG)}
+    words = {"file": "x.lrc", "url": None, "base64": "WzAwOjAxXQ==", "bytes": 7}
+    (path,) = client.save(made(song(midi=notes, lrc=words)), tmp_path, stem="evening")
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["evening.lrc", "evening.mid", "evening.mp3"]
+    assert path.with_suffix(".mid").read_bytes() == SONG
+    assert path.with_suffix(".lrc").read_text() == "[00:01]"
+
+
 def test_the_checksum_is_that_of_the_file() -> None:
     assert made(song()).songs[0].sha256 == SONG_SHA256

@@ -10,6 +10,8 @@ import typer
 
 from acestep_serverless import __version__
 from acestep_serverless.cli.flags import AsJson, DataDir, EndpointId, EngineName, Host, Port, described
+from acestep_serverless.cli.following import cancel, download, status
+from acestep_serverless.cli.generating import generate
 from acestep_serverless.cli.keyring import KEYS
 from acestep_serverless.cli.measuring import BENCH
 from acestep_serverless.cli.models import MODELS
@@ -21,7 +23,6 @@ PROGRAM = typer.Typer(
     name="acestep-serverless",
     help="Music generation as a serverless endpoint, on Runpod or on your own machines.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -110,21 +111,10 @@ def acestep_api(
     serve_api(Settings.load(data_dir=data_dir, engine=engine), host, port)
 
 
-@PROGRAM.command()
-def generate(
-    caption: Annotated[str, typer.Argument(help="what it should sound like")],
-    lyrics: Annotated[str, typer.Option(help="words, with sections such as [Verse] and [Chorus]")] = "",
-    duration: Annotated[int, typer.Option(help="seconds, 1 to 600")] = 90,
-    batch_size: Annotated[int, typer.Option(help="how many songs, 1 to 8")] = 1,
-    seed: Annotated[int | None, typer.Option(help="0 to 4294967295; the same seed gives the same song")] = None,
-    engine: EngineName = None,
-    output: Annotated[Path, typer.Option(help="folder for the songs")] = Path("outputs"),
-) -> None:
-    """Make a song here and now, without a server: straight through the handler and the engine to a file."""
-    from acestep_serverless.cli.making import generate_here
-
-    wish = {"caption": caption, "lyrics": lyrics, "duration": duration, "batch_size": batch_size, "seed": seed}
-    generate_here(Settings.load(engine=engine), wish, output)
+PROGRAM.command()(generate)
+PROGRAM.command()(status)
+PROGRAM.command()(cancel)
+PROGRAM.command()(download)
 
 
 @PROGRAM.command()

@@ -17,7 +17,7 @@ from acestep_serverless.client.endings import (
 )
 from acestep_serverless.client.endpoint import AsyncClient, Client
 from acestep_serverless.client.fields import MusicFields
-from acestep_serverless.client.songs import Generation, Job, Song
+from acestep_serverless.client.songs import Generation, Job, Song, StoredFile
 
 __all__ = [
     "Access",
@@ -35,6 +35,7 @@ __all__ = [
     "RefusedByEndpoint",
     "Song",
     "StillRunning",
+    "StoredFile",
     "SubmissionUnknown",
     "access_from",
     "generation_of",

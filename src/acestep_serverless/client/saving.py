@@ -9,8 +9,9 @@ import binascii
 import hashlib
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,7 +25,7 @@ from acestep_serverless.client.answers import (
     worth_another,
 )
 from acestep_serverless.client.conversation import Conversation
-from acestep_serverless.client.songs import Generation, Song
+from acestep_serverless.client.songs import Generation, Song, StoredFile
 from acestep_serverless.client.steps import Broken, Do, Steps
 from acestep_serverless.clock import Clock
 from acestep_serverless.contract.media import suffix_of_file
@@ -38,7 +39,6 @@ ERROR_BYTES = 64 << 10
 """What is read of an answer that is no file."""
 
 STEM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}", re.ASCII)
-PIECE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,28 +58,37 @@ def save(conversation: Conversation, generation: Generation, saving: Saving) -> 
     Raises NotFound (nobody keeps the song), Conflict (another file has the name), TooLarge, InputError (stem, folder),
     PeerError (what came is not what was announced) and PeerUnreachable.
     """
-    stem = _checked_stem(saving.stem) if saving.stem else _safe(generation.job.id)
     paths = []
-    for song in generation.songs:
-        suffix = suffix_of_file(song.file or song.url, song.content_type) or "bin"
-        path = saving.folder / f"{stem}{f'-{song.index + 1}' if song.index else ''}.{suffix}"
-        yield from _saved(conversation, song, path, saving)
-        paths.append(path)
+    for stored, path in planned(generation, saving):
+        if not (yield Do(partial(is_there, path, stored, overwrite=saving.overwrite))):
+            yield from _fetched(conversation, stored, path, saving.largest)
+        if isinstance(stored, Song):
+            paths.append(path)
     return tuple(paths)
 
 
-def _saved(conversation: Conversation, song: Song, path: Path, saving: Saving) -> Steps[None]:
-    if (yield Do(lambda: _is_there(path, song, overwrite=saving.overwrite))):
-        return
-    if song.bytes is not None and song.bytes > saving.largest:
-        raise TooLarge(f"{path.name} has {song.bytes:,} bytes, the limit is {saving.largest:,}")
-    if song.inline:
-        yield Do(lambda: _write_inline(song, path, saving.largest, conversation.clock))
+def planned(generation: Generation, saving: Saving) -> list[tuple[StoredFile, Path]]:
+    """Say which file goes where: each song, then what lies beside it under the same stem. Raises InputError."""
+    stem = _checked_stem(saving.stem) if saving.stem else _safe(generation.job.id)
+    plan: list[tuple[StoredFile, Path]] = []
+    for song in generation.songs:
+        suffix = suffix_of_file(song.file or song.url, song.content_type) or "bin"
+        own = f"{stem}{f'-{song.index + 1}' if song.index else ''}"
+        plan.append((song, saving.folder / f"{own}.{suffix}"))
+        plan += [(stored, saving.folder / f"{own}.{kind}") for kind, stored in song.beside.items()]
+    return plan
+
+
+def _fetched(conversation: Conversation, stored: StoredFile, path: Path, largest: int) -> Steps[None]:
+    if stored.bytes is not None and stored.bytes > largest:
+        raise TooLarge(f"{path.name} has {stored.bytes:,} bytes, the limit is {largest:,}")
+    if stored.inline:
+        yield Do(partial(_write_inline, stored, path, largest, conversation.clock))
     else:
-        yield from _downloaded(conversation, song, path, saving.largest)
+        yield from _downloaded(conversation, stored, path, largest)
 
 
-def _downloaded(conversation: Conversation, song: Song, path: Path, largest: int) -> Steps[None]:
+def _downloaded(conversation: Conversation, song: StoredFile, path: Path, largest: int) -> Steps[None]:
     address = conversation.access.address
     if not song.url or (address.is_runpod and song.url.startswith("/")):
         why = f" ({song.skipped})" if song.skipped else ""
@@ -112,7 +121,7 @@ class Part:
     """A file that is being received, beside its final name; leaving without `keep` removes it."""
 
     path: Path
-    song: Song
+    song: StoredFile
     largest: int
     clock: Clock
     answer: Body = field(init=False)
@@ -175,7 +184,7 @@ class Part:
         self._file = None
 
 
-def _check(song: Song, received: int, sha256: str) -> None:
+def _check(song: StoredFile, received: int, sha256: str) -> None:
     if received == 0:
         raise PeerError(f"song {song.index + 1} came without a single byte")
     if song.bytes is not None and received != song.bytes:
@@ -184,21 +193,27 @@ def _check(song: Song, received: int, sha256: str) -> None:
         raise PeerError(f"song {song.index + 1} came with another SHA-256 than announced: {sha256}")
 
 
-def _write_inline(song: Song, path: Path, largest: int, clock: Clock) -> None:
+def write(pieces: Iterable[bytes], song: StoredFile, path: Path, largest: int, clock: Clock) -> None:
+    """Write a file whole or not at all. Raises TooLarge, InputError (folder), PeerError (not what was announced)."""
+    with Part(path, song, largest, clock) as part:
+        part.begin(200, {})
+        for piece in pieces:
+            part.take(piece)
+        part.keep()
+
+
+def _write_inline(song: StoredFile, path: Path, largest: int, clock: Clock) -> None:
     if len(song.inline) * 3 // 4 - 2 > largest:
         raise TooLarge(f"{path.name} is over the limit of {largest:,} bytes")
     try:
         content = base64.b64decode(song.inline, validate=True)
     except binascii.Error:
         raise PeerError(f"song {song.index + 1} came as base64 that cannot be read") from None
-    with Part(path, song, largest, clock) as part:
-        part.begin(200, {})
-        part.take(content)
-        part.keep()
+    write((content,), song, path, largest, clock)
 
 
-def _is_there(path: Path, song: Song, *, overwrite: bool) -> bool:
-    """Tell whether the very song lies there. Raises Conflict for another file, unless it may be replaced."""
+def is_there(path: Path, song: StoredFile, *, overwrite: bool) -> bool:
+    """Tell whether the very file lies there. Raises Conflict for another file, unless it may be replaced."""
     if not (path.is_symlink() or path.exists()):
         return False
     if song.sha256 and path.is_file() and _sha256(path) == song.sha256:

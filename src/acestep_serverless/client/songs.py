@@ -39,29 +39,41 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Song:
-    """One finished song. `url` is where it can be fetched (a whole URL, or a path on the endpoint's server), "" where
-    nothing but the output carries it; `inline` is the file itself as base64, "" unless it came with the output.
+class StoredFile:
+    """A file of song number `index` (from 0). `url` is where it can be fetched (a whole URL, or a path on the
+    endpoint's server), "" where nothing but the output carries it; `inline` is the file itself as base64, "" unless it
+    came with the output. `bytes` and `sha256` (hexadecimal) are the file's. What nobody said is None or "".
 
-    `seed` makes the song again; `seconds` is its length, `sample_rate` in Hz, `bytes` and `sha256` (hexadecimal) are of
-    the file. What the endpoint did not say is None or "". `skipped` is why a file that was asked for is not inline.
+    `skipped` is why a file that was asked for is not inline.
     """
 
     index: int
     file: str
     url: str = ""
-    seed: int | None = None
-    seconds: float | None = None
-    sample_rate: int | None = None
     content_type: str = ""
     bytes: int | None = None
     sha256: str = ""
+    inline: str = field(default="", repr=False)
+    skipped: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Song(StoredFile):
+    """One finished song. `seed` makes it again; `seconds` is its length, `sample_rate` in Hz; `beside` has the files
+    that go with it by their suffix, such as its notes ("mid") or its timed words ("lrc")."""
+
+    seed: int | None = None
+    seconds: float | None = None
+    sample_rate: int | None = None
     engine: str = ""
     prompt: str = ""
     lyrics: str = ""
     metas: Mapping[str, Any] = field(default_factory=dict)
-    inline: str = field(default="", repr=False)
-    skipped: str = ""
+    beside: Mapping[str, StoredFile] = field(default_factory=dict)
+
+
+BESIDE = {"midi": "mid", "lrc": "lrc"}
+"""Which members of a result are files beside the song, and with which suffix they are saved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +144,7 @@ def _song(index: int, item: Mapping[str, Any], audio: Mapping[str, Any]) -> Song
     return Song(
         index=index,
         file=file,
-        # The guide's own worker names a file only; with `url` there, null means that nobody keeps the song.
-        url=_text(item.get("url")) if "url" in item else file,
+        url=_place(item),
         seed=_whole(item.get("seed")),
         seconds=_number(item.get("seconds")),
         sample_rate=_whole(item.get("sample_rate")),
@@ -146,7 +157,27 @@ def _song(index: int, item: Mapping[str, Any], audio: Mapping[str, Any]) -> Song
         metas=metas if isinstance(metas, dict) else {},
         inline=_text(audio.get("base64")),
         skipped=_text(audio.get("reason")),
+        beside={
+            suffix: _stored(index, item[kind]) for kind, suffix in BESIDE.items() if isinstance(item.get(kind), dict)
+        },
     )
+
+
+def _stored(index: int, item: Mapping[str, Any]) -> StoredFile:
+    return StoredFile(
+        index=index,
+        file=_text(item.get("file")),
+        url=_place(item),
+        content_type=_text(item.get("content_type")),
+        bytes=_whole(item.get("bytes")),
+        sha256=_text(item.get("sha256")).lower(),
+        inline=_text(item.get("base64")),
+    )
+
+
+def _place(item: Mapping[str, Any]) -> str:
+    """The guide's own worker names a file only; with `url` there, null means that nobody keeps the file."""
+    return _text(item.get("url")) if "url" in item else _text(item.get("file"))
 
 
 def _by_index(entries: list[Any]) -> dict[int, Mapping[str, Any]]:
