@@ -73,6 +73,18 @@ def test_untagged_stanzas_that_return_are_the_chorus():
     assert [section.name for section in parse_lyrics(text)] == ["verse", "chorus", "verse", "chorus"]
 
 
+def test_a_line_too_long_for_one_breath_is_sung_in_several():
+    (section,) = parse_lyrics(
+        "[Verse]\nWalking down the empty street tonight, every window holds a little light for me"
+    )
+    assert [line.text for line in section.lines] == [
+        "Walking down the empty street tonight,",
+        "every window holds a little light for me",
+    ]
+    assert max(line.count for section in parse_lyrics("la " * 1000) for line in section.lines) <= 20
+    assert len(parse_lyrics("\u6708" * 50)[0].lines) == 4
+
+
 @given(st.text(max_size=300))
 def test_any_text_gives_sections_with_positive_counts(text):
     assert all(line.count > 0 and line.text for section in parse_lyrics(text) for line in section.lines)

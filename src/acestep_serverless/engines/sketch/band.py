@@ -29,6 +29,7 @@ from acestep_serverless.engines.sketch.effects import (
 )
 from acestep_serverless.engines.sketch.instruments import instrument_for
 from acestep_serverless.engines.sketch.kits import KICKS
+from acestep_serverless.engines.sketch.microphone import Microphone, StepBack, voice_of
 from acestep_serverless.engines.sketch.movement import Movement, movement
 from acestep_serverless.engines.sketch.player import Player
 from acestep_serverless.engines.sketch.score import Part, Score
@@ -39,7 +40,7 @@ from acestep_serverless.engines.sketch.tone import Floats
 STRETCH_SECONDS = 4
 FADE_SECONDS, SILENT_SECONDS = 0.3, 0.01
 # Shares of the band's time, measured on a 90 s house song: tones, playing and mixing, mastering.
-PREPARED, PLAYED = 0.3, 0.8
+SUNG, PREPARED, PLAYED = 0.15, 0.3, 0.8
 
 Progress = Callable[[float, str], None]
 Job = Callable[[Stop], Floats | None]
@@ -54,7 +55,18 @@ class _Seat:
     strip: Channel
     effects: Pedalboard | None
     movement: Movement | None
+    step_back: StepBack | None
     gains: Floats
+
+    @property
+    def reverb(self) -> float:
+        """How much of the part goes to the room."""
+        return self.part.reverb
+
+    @property
+    def chorus(self) -> float:
+        """How much of the part goes to the chorus."""
+        return 0.0 if self.strip.mono else self.part.chorus
 
     def play(self, first: int, last: int, ducking: Floats | None, stop: Stop) -> Floats:
         """Return the part's stereo stretch as it goes to the mix."""
@@ -69,30 +81,37 @@ class _Seat:
             sound = self.movement(sound, first)
         if ducking is not None and self.strip.ducking:
             sound *= 1 - np.float32(self.strip.ducking) * ducking
+        if self.step_back is not None and (softer := self.step_back.gains(self.part, first, last - first)) is not None:
+            sound *= softer
         return sound
 
 
 class _Desk:
     """Where the parts meet: one chorus, one room, one bus, fed stretch by stretch."""
 
-    def __init__(self, score: Score, mix: Floats) -> None:
-        self._parts = score.parts
+    def __init__(self, score: Score, seats: Sequence[_Seat], microphone: Microphone | None, mix: Floats) -> None:
+        self._seats = seats
+        self._microphone = microphone
         self._mix = mix
         self._room, self._ensemble, self._bus = room(score), ensemble(), bus_effects()
-        self._chorus = any(part.chorus > 0 and not channel_of(part).mono for part in score.parts)
+        self._chorus = any(seat.chorus > 0 for seat in seats)
 
     def finish(self, first: int, sounds: Sequence[Floats], stop: Stop) -> None:
-        """Sum the parts' stretches in the order of the score, with room and chorus, into the mix."""
+        """Sum the parts' stretches in the order of the score, then the voice, with room and chorus, into the mix."""
         count = sounds[0].shape[1] if sounds else 0
         dry, echoing, swirling = (np.zeros((2, count), dtype=np.float32) for _ in range(3))
-        for part, sound in zip(self._parts, sounds, strict=True):
+        for seat, sound in zip(self._seats, sounds, strict=False):
             dry += sound
-            echoing += sound * np.float32(part.reverb)
-            if part.chorus > 0 and not channel_of(part).mono:
-                swirling += sound * np.float32(0.7 * part.chorus)
+            echoing += sound * np.float32(seat.reverb)
+            if seat.chorus > 0:
+                swirling += sound * np.float32(0.7 * seat.chorus)
         stop()
         if self._chorus:
             dry += self._ensemble(swirling, SAMPLE_RATE, reset=False)
+        if self._microphone is not None:
+            voice = self._microphone.ride(sounds[-1], dry)
+            dry += voice
+            echoing += voice * np.float32(self._microphone.reverb)
         dry += self._room(echoing, SAMPLE_RATE, reset=False)
         stop()
         self._mix[:, first : first + count] = self._bus(dry, SAMPLE_RATE, reset=False)
@@ -103,10 +122,13 @@ def play(score: Score, font: SoundFont, progress: Progress, cancelled: Callable[
 
     `progress` gets fractions from 0.0 to 1.0. Raises GenerationCancelled.
     """
+    progress(0.0, "tuning the instruments" if score.vocals is None else "singing")
+    voice = voice_of(score, cancelled)
     seats = [_seat(part, score, font) for part in score.parts]
-    progress(0.0, "tuning the instruments")
+    if voice is not None:
+        progress(SUNG, "tuning the instruments")
     together([seat.player.prepare for seat in seats], cancelled)
-    mix = _mix(score, seats, progress, cancelled)
+    mix = _mix(score, seats, voice, progress, cancelled)
     progress(PLAYED, "mastering")
     _end(mix)
     master_in_place(mix, SAMPLE_RATE, cancelled=cancelled)
@@ -116,23 +138,29 @@ def play(score: Score, font: SoundFont, progress: Progress, cancelled: Callable[
 
 def _seat(part: Part, score: Score, font: SoundFont) -> _Seat:
     strip = channel_of(part)
+    instrument = instrument_for(part, font, parse_key(score.key_scale).tonic)
     return _Seat(
         part=part,
-        player=Player(
-            part, score.tempo, instrument_for(part, font, parse_key(score.key_scale).tonic), equaliser(strip)
-        ),
+        player=Player(part, score.tempo, instrument, equaliser(strip)),
         strip=strip,
         effects=insert_effects(part, score),
         movement=movement(part.effect, score.tempo),
+        step_back=StepBack(score, score.vocals) if score.vocals is not None else None,
         gains=pan_gains(0 if strip.mono else part.pan) * np.float32(10 ** ((part.gain + strip.level) / 20)),
     )
 
 
-def _mix(score: Score, seats: list[_Seat], progress: Progress, cancelled: Callable[[], bool]) -> Floats:
-    """Play the whole song into one buffer; while the parts play a stretch, the desk finishes the one before."""
+def _mix(
+    score: Score, seats: list[_Seat], voice: Floats | None, progress: Progress, cancelled: Callable[[], bool]
+) -> Floats:
+    """Play the whole song into one buffer; while the parts play a stretch, the desk finishes the one before.
+
+    A voice in stereo gives its own buffer: the desk writes only where the voice has been read.
+    """
     count = round(score.seconds * SAMPLE_RATE)
-    mix = np.zeros((2, count), dtype=np.float32)
-    desk = _Desk(score, mix)
+    mix = voice if voice is not None and len(voice) == 2 else np.zeros((2, count), dtype=np.float32)
+    microphone = None if voice is None or score.vocals is None else Microphone(score.vocals, voice)
+    desk = _Desk(score, seats, microphone, mix)
     kicks = _kicks(score)
     waiting: list[Job] = []
     for first in range(0, count, STRETCH_SECONDS * SAMPLE_RATE):
@@ -142,6 +170,8 @@ def _mix(score: Score, seats: list[_Seat], progress: Progress, cancelled: Callab
         if score.sidechain > 0 and kicks.size:
             ducking = ducking_curve(kicks, first, last - first, SAMPLE_RATE * 60 / score.tempo) * score.sidechain
         jobs: list[Job] = [partial(seat.play, first, last, ducking) for seat in seats]
+        if microphone is not None:
+            jobs.append(partial(microphone.play, first, last))
         results = together([*waiting, *jobs], cancelled)
         waiting = [partial(desk.finish, first, [sound for sound in results if sound is not None])]
     progress(PLAYED, "mixing")

@@ -22,6 +22,10 @@ TAG_NAMES: tuple[tuple[str, str], ...] = (
     (r"outro|end|ending|coda|fade", "outro"),
     (r"inst|instrumental|solo|interlude|.* solo|.* break|.* interlude", "instrumental"),
 )
+# More syllables than this are sung in several breaths.
+LONGEST_LINE = 20
+PAUSE = re.compile(r"[,;:.!?\u3001\u3002\uff0c\u060c]\s*")
+
 Count = Callable[[str], int]
 """How many syllables a line has; 0 where it holds no word."""
 
@@ -52,9 +56,21 @@ def section_name(tag: str) -> str:
     return "verse"
 
 
+def breaths(text: str, count: Count) -> list[str]:
+    """A line in pieces that one breath can sing: cut at a comma near its middle, else at a space, else in half."""
+    if count(text) <= LONGEST_LINE or len(text) < 2:
+        return [text]
+    middle, third = len(text) // 2, len(text) // 6
+    cuts = [match.end() for match in PAUSE.finditer(text) if abs(match.end() - middle) <= third]
+    cuts = cuts or [match.end() for match in re.finditer(r"\s", text)] or [middle]
+    cut = min((cut for cut in cuts if 0 < cut < len(text)), key=lambda place: abs(place - middle), default=middle)
+    return [*breaths(text[:cut].strip(), count), *breaths(text[cut:].strip(), count)]
+
+
 def counted(texts: Iterable[str], count: Count) -> tuple[Line, ...]:
-    """The lines that hold words, with their syllables."""
-    return tuple(Line(text.strip(), number) for text in texts if (number := count(text)))
+    """The lines that hold words, with their syllables; long ones in several breaths."""
+    pieces = (piece for text in texts for piece in breaths(text.strip(), count))
+    return tuple(Line(piece, number) for piece in pieces if (number := count(piece)))
 
 
 def stanza_sections(text: str, count: Count) -> tuple[LyricSection, ...]:
