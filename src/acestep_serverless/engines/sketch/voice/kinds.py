@@ -30,8 +30,8 @@ class Take:
 
 
 MAN = Kind(formants=1.0, tilt=1.5, breath=-34, vibrato=28, rate=5.2)
-WOMAN = Kind(formants=1.14, tilt=1.0, breath=-31, vibrato=32, rate=5.6)
-CHILD = Kind(formants=1.26, tilt=0.5, breath=-30, vibrato=12, rate=5.9)
+WOMAN = Kind(formants=1.08, tilt=1.0, breath=-31, vibrato=32, rate=5.6)
+CHILD = Kind(formants=1.2, tilt=0.5, breath=-30, vibrato=12, rate=5.9)
 
 TAKES: dict[str, tuple[Take, ...]] = {
     "female": (Take(WOMAN),),

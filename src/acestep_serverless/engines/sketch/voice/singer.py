@@ -97,6 +97,8 @@ class _Work:
         banks: dict[Kind, Voiced] = {}
         for index, rested, line in places:
             lead = verse_of(self._vocals, line, self._beat)
+            if not lead.syllables:
+                continue
             for voice, (take, verse) in enumerate(self._voices(lead)):
                 stop()
                 if take.kind not in banks:

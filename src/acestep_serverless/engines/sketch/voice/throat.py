@@ -22,11 +22,15 @@ LEAD_IN, LEAD_OUT = 0.6, 0.4
 TOUCHING = 0.004
 ATTACK, RELEASE = 0.025, 0.08
 FADE = 0.004
-CONSONANTS = 1.0
+CONSONANTS = 1.6
 """Gain of sounds without a pitch against the spoken line."""
 # Half of the difference between loud and soft vowels stays: an "a" may be stronger than an "i".
 EVENNESS = 0.5
-BREATH_REST, BREATH_SECONDS, BREATH_LEVEL = 0.45, 0.24, 0.012
+# How far a vowel is brought to its own full loudness, at most by so much, and below which share it is closed.
+FLATNESS, MOST_LIFT, CLOSED = 0.8, 4.0, 0.12
+# A held vowel grows softer (dB per second, after seconds, at most dB): one syllable stays one, also to a recogniser.
+FALL_PER_SECOND, FALLS_AFTER, MOST_FALL = 25.0, 0.1, 8.0
+BREATH_REST, BREATH_SECONDS, BREATH_LEVEL = 0.45, 0.24, 0.008
 
 
 def first_sample(verse: Verse) -> int:
@@ -105,6 +109,8 @@ def _add_periods(
         first, last = np.searchsorted(periods, (span.start, span.stop))
         mine = periods[first:last]
         frames = places_in_speech(span, mine) / HOP
+        if span.held:
+            loud[first:last] *= _flattened(bank, span, frames)
         samples = np.round((mine - times[0]) * SAMPLE_RATE).astype(np.intp)
         for place, frame, gain in zip(samples.tolist(), frames.tolist(), loud[first:last].tolist(), strict=True):
             left = min(int(frame), bank.responses.shape[0] - 2)
@@ -112,6 +118,19 @@ def _add_periods(
             piece = sound[place : place + RESPONSE]
             piece += np.float32(gain * (1 - part)) * bank.responses[left]
             piece += np.float32(gain * part) * bank.responses[left + 1]
+
+
+def _flattened(bank: Voiced, span: Span, frames: Doubles) -> Doubles:
+    """Return a held vowel's gains: a spoken one swells for 70 ms, a sung one is there and fades slowly."""
+    begin, end = int(span.source / HOP), max(int(span.source / HOP) + 1, int((span.source + span.spoken) / HOP))
+    loud = bank.loudness[begin:end]
+    full = float(np.percentile(loud, 80))
+    gains = np.clip(full / np.maximum(loud, 1e-9), 1 / MOST_LIFT, MOST_LIFT) ** FLATNESS
+    # The closure before a stop is part of the vowel before it, and stays silent.
+    gains[loud < CLOSED * full] = 1.0
+    since = np.linspace(0, span.length, frames.size)
+    fallen = np.minimum(FALL_PER_SECOND * np.maximum(0, since - FALLS_AFTER), MOST_FALL)
+    return np.asarray(np.interp(frames, np.arange(begin, end), gains) * 10 ** (-fallen / 20), dtype=np.float64)
 
 
 def _add_noise(sound: Floats, span: Span, noises: Noises, start: float, gain: float) -> None:

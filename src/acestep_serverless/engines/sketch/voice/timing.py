@@ -19,7 +19,7 @@ TIGHTEST = 0.45
 LONGEST_CONSONANT = 0.16
 """Seconds: eSpeak NG's last consonants of a line are longer."""
 # Seconds at a vowel's ends that keep their pace: formants move there from one sound to the next.
-EDGE = 0.045
+EDGE, EDGE_SHARE = 0.07, 0.4
 GLIDE = 0.11
 
 
@@ -121,8 +121,8 @@ def places_in_speech(span: Span, times: NDArray[np.float64]) -> NDArray[np.float
     if not span.held or span.length <= span.spoken:
         return np.asarray(span.source + since * (span.spoken / span.length))
     double = is_double(span.phone.name)
-    first = min(EDGE, 0.3 * span.spoken)
-    last = min(GLIDE, 0.6 * span.spoken) if double else min(EDGE, 0.3 * span.spoken)
+    first = min(EDGE, EDGE_SHARE * span.spoken)
+    last = min(GLIDE, 0.5 * span.spoken) if double else first
     ins = (0.0, first, span.length - last, span.length)
     outs = (0.0, first, span.spoken - last, span.spoken)
     return np.asarray(span.source + np.interp(since, ins, outs))
