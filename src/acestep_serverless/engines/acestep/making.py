@@ -31,6 +31,9 @@ _HEARD, _WALKED = 0.03, 0.7
 CONDITIONING = ("text_encoder", "condition_encoder", "audio_tokenizer", "audio_token_detokenizer", "vae")
 """The parts that work before the walk."""
 
+_NO_MEMORY = ("can't allocate memory", "cannot allocate memory", "not enough memory")
+"""What torch's allocator of main memory says, by system."""
+
 Walked = tuple[Song, torch.Tensor]
 """A song and its latents, `[frames, channels]`."""
 
@@ -156,7 +159,7 @@ def made_song(song: Song, clip: Clip) -> MadeSong:
 def is_out_of_memory(error: BaseException) -> bool:
     """Tell whether memory is what was missing, on a GPU or in main memory (torch says so in words only)."""
     said = str(error).lower()
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in said
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(words in said for words in _NO_MEMORY)
 
 
 def free_memory() -> None:

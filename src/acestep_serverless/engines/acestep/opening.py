@@ -11,9 +11,10 @@ from acestep_serverless.engines.acestep.loading import Components, PlannerParts,
 from acestep_serverless.engines.acestep.machine import this_machine
 from acestep_serverless.engines.acestep.making import free_memory
 from acestep_serverless.engines.acestep.parties import Party, Planned
-from acestep_serverless.engines.acestep.placement import Machine
+from acestep_serverless.engines.acestep.placement import Machine, Placement
 from acestep_serverless.engines.acestep.planner import Planner
-from acestep_serverless.engines.acestep.search import Found, find
+from acestep_serverless.engines.acestep.room import with_room
+from acestep_serverless.engines.acestep.search import Found, FoundModel, find
 from acestep_serverless.engines.base import Analysis, Cancelled, Planning, Progress
 from acestep_serverless.engines.extras import SongText
 from acestep_serverless.engines.options import EngineOptions
@@ -31,30 +32,33 @@ def weights_of(found: Found, look: Callable[[], Machine], options: EngineOptions
     shapes = {name: found.model(name).shape for name in names}
     offers = tuple(Offer(name, shape.guided, shape.stems) for name, shape in shapes.items())
 
+    def loaded(model: FoundModel, placement: Placement, progress: Progress) -> Components:
+        return with_room(lambda: load_components(model, placement, progress), model.name, found, placement, look)
+
     def open_model(name: str, progress: Progress) -> Components:
         model = found.model(name)
         if model.name == chosen.model.name:
-            return load_components(model, chosen.placement, progress)
+            return loaded(model, chosen.placement, progress)
         # Another shape needs a placement of its own, in the memory that the loaded planner leaves.
         alone = choose(found, look(), replace(options, model=name, planner="none"))
-        return load_components(model, alone.placement, progress)
+        return loaded(model, alone.placement, progress)
 
     return Weights(
         models=offers,
         open_model=open_model,
         planner_name=chosen.planner.name if chosen.planner else "",
-        open_planner=_planner_of(chosen),
+        open_planner=_planner_of(chosen, found, look),
         songs_together=chosen.placement.songs_together,
     )
 
 
-def _planner_of(chosen: Chosen) -> Callable[[Progress], PlannerLike] | None:
+def _planner_of(chosen: Chosen, found: Found, look: Callable[[], Machine]) -> Callable[[Progress], PlannerLike] | None:
     planner, placement = chosen.planner, chosen.placement
     if planner is None:
         return None
 
     def open_planner(progress: Progress) -> PlannerLike:
-        parts = load_planner(planner, placement, progress)
+        parts = with_room(lambda: load_planner(planner, placement, progress), planner.name, found, placement, look)
         ready = Planner(parts, compiled=placement.compile, positions=placement.planner_positions)
         return VisitingPlanner(ready, parts, placement.device) if placement.offload == "parts" else ready
 

@@ -5,6 +5,7 @@ every name and shape of the files is held against the modules; what does not fit
 safetensors files are read: nothing in them is executed.
 """
 
+import errno
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +66,8 @@ def _opened(file: Path) -> Any:
     try:
         return safe_open(file, framework="pt", device="cpu")
     except (SafetensorError, OSError) as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOMEM:  # the file is mapped, which takes room as well
+            raise MemoryError(str(error)) from None
         raise EngineUnavailable(f"{file}: not a whole safetensors file ({error})") from None
 
 
@@ -112,7 +115,7 @@ def fill(
     """Read every tensor to the device and type that `target` gives its part; `passed` hears bytes and part.
 
     Each is copied out of its file: a mapped one would read the disk in the first song, and break if the file changed.
-    Raises EngineUnavailable when a device has no room.
+    What a lack of memory raises is torch's own: who placed the weights knows what would fit (`room`).
     """
     filled: dict[str, dict[str, torch.Tensor]] = {part: {} for part in modules}
     for file in dict.fromkeys(one.file for one in stored):
@@ -131,9 +134,4 @@ def fill(
 
 def _moved(tensor: torch.Tensor, device: str, dtype: torch.dtype) -> torch.Tensor:
     kind = dtype if tensor.is_floating_point() else tensor.dtype
-    try:
-        return tensor.to(device=device, dtype=kind, copy=True)
-    except torch.OutOfMemoryError:
-        raise EngineUnavailable(
-            f"{device} has no room for the weights; set offload to parts, planner to none, or take a smaller model"
-        ) from None
+    return tensor.to(device=device, dtype=kind, copy=True)
