@@ -1,6 +1,7 @@
-"""Which parts of the pages are made from the code? Those between two marks; `python docs/generate` writes them anew.
+"""Which parts of the pages are made from the code, or from another page? `python docs/generate` writes them anew.
 
-With `--check` nothing is written, and the program fails with the names of the parts that differ.
+They stand between two marks. With `--check` nothing is written, and the program
+fails with the names of the parts that differ.
 """
 
 import sys
@@ -12,10 +13,18 @@ from settings_table import bounds_table, settings_table
 
 DOCS = Path(__file__).resolve().parents[1]
 
+
+def differences() -> str:
+    """Give the table of docs/api.md that tells this gateway from the platform."""
+    section = (DOCS / "api.md").read_text("utf-8").partition("## What differs from the platform\n\n")[2]
+    return section.partition("\n\n")[0]
+
+
 PARTS: Mapping[tuple[str, str], Callable[[], str]] = {
     ("configuration.md", "settings"): settings_table,
     ("configuration.md", "bounds"): bounds_table,
     ("http.md", "routes"): routes,
+    ("moving.md", "differences"): differences,
 }
 """What makes each part, by page and mark."""
 

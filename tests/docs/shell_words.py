@@ -28,8 +28,11 @@ FOREIGN: Mapping[str, str] = {
     "cd": "changes the folder",
     "cp": "copies files",
     "createdb": "PostgreSQL's own",
+    "createuser": "PostgreSQL's own",
+    "date": "says the day",
     "export": "sets a variable",
     "git": "fetches the project",
+    "mkdir": "makes a folder",
     "install": "makes folders of the system",
     "openssl": "draws a key",
     "pg_dump": "PostgreSQL's own",
@@ -118,8 +121,8 @@ def understood(words: list[str]) -> None:
     program = re.sub(r"^(\.venv|/opt/acestep-serverless)/bin/", "", words[0])
     if program == "sudo":
         rest = words[1:]
-        while rest and (rest[0].startswith("-") or "=" in rest[0] or rest[0] == "acestep"):
-            rest = rest[1:]
+        while rest[0] == "-u" or "=" in rest[0]:
+            rest = rest[2:] if rest[0] == "-u" else rest[1:]
         understood(rest)
         return
     assert program in READERS or program in FOREIGN, f"{program} is known to no reader"
