@@ -1,13 +1,14 @@
 # The worker for Runpod Serverless (docs/runpod.md), and the gateway and workers of docker-compose.yml.
 #
-# This version's image makes its songs with the engine "sketch", which needs neither weights nor a GPU; the engine
-# "acestep" (the ACE-Step model) is not part of it yet. The base image and the places of the weights are made for it.
+# The image has both engines: "acestep" (the ACE-Step 1.5 model, on an NVIDIA GPU or the CPU) plays when weights are
+# found, else "sketch", the built-in band; the log and every result say which. Weights are not part of it.
 #
-#   BASE_IMAGE        any image with the packages of Ubuntu 24.04; ubuntu:24.04 is enough where there is no GPU
-#   EXTRAS            extras of pyproject.toml, such as postgresql
+#   BASE_IMAGE        any image with the packages of Ubuntu 24.04; ubuntu:24.04 is enough where there is no GPU. CUDA's
+#                     libraries come with PyTorch's wheel for Linux; the base image only asks for the driver
+#   EXTRAS            extras of pyproject.toml with commas between; empty: "sketch" alone, an image of a tenth the size
 #   WEIGHTS           ORGANISATION/NAME of a model on Hugging Face, to be baked into the image; unset: from the volume
 #   WEIGHTS_REVISION  its branch, tag or commit
-ARG BASE_IMAGE=nvidia/cuda:12.8.1-runtime-ubuntu24.04
+ARG BASE_IMAGE=nvidia/cuda:12.8.1-base-ubuntu24.04
 
 # hadolint ignore=DL3006
 FROM ${BASE_IMAGE} AS python
@@ -26,7 +27,7 @@ RUN apt-get update \
     && python3 -m venv /opt/venv
 WORKDIR /build
 COPY pyproject.toml constraints.txt ./
-ARG EXTRAS=""
+ARG EXTRAS="acestep"
 # What the project needs, before the project: a new version of it changes a small layer only, and workers start sooner.
 RUN python3 -c "import sys, tomllib; \
 project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
@@ -50,7 +51,7 @@ RUN mkdir /weights \
 
 FROM python
 LABEL org.opencontainers.image.title="acestep-serverless" \
-      org.opencontainers.image.description="ACE-Step 1.5 Serverless API. This version makes songs with the built-in engine sketch, not with the ACE-Step model." \
+      org.opencontainers.image.description="ACE-Step 1.5 Serverless API. Songs of the ACE-Step model when its weights are found, else of the built-in engine sketch; every result names its engine." \
       org.opencontainers.image.licenses="MIT"
 # A worker needs no rights but to read this image and a volume, and to write below /tmp and /data.
 RUN useradd --uid 10001 --create-home --shell /usr/sbin/nologin worker \
@@ -65,7 +66,7 @@ ARG BAKED_HOME=${WEIGHTS:+/opt/weights}
 ENV PATH=/opt/venv/bin:${PATH} \
     PYTHONUNBUFFERED=1 \
     HF_HOME=${BAKED_HOME:-/runpod-volume/huggingface-cache} \
-    ACESTEP_SERVERLESS_ENGINE=sketch \
+    ACESTEP_SERVERLESS_ENGINE=auto \
     ACESTEP_SERVERLESS_DATA_DIR=/data
 USER 10001
 ENTRYPOINT []

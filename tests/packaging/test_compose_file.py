@@ -72,6 +72,13 @@ def test_the_image_is_built_with_arguments_that_the_dockerfile_has() -> None:
         assert set(service["build"].get("args", {})) <= arguments
 
 
+def test_only_the_gpu_s_worker_has_the_model() -> None:
+    extras = {name: service["build"].get("args", {}).get("EXTRAS") for name, service in SERVICES.items()}
+    assert extras == {"gateway": "", "worker": "", "worker-gpu": None}  # None: the Dockerfile's own, the model's
+    assert f"{COMPOSE['name']}_weights:/runpod-volume" in (ROOT / "docs" / "runpod.md").read_text("utf-8")
+    assert SERVICES["worker-gpu"]["volumes"] == ["weights:/runpod-volume:ro"]
+
+
 def test_what_is_mounted_is_declared_and_where_it_is_used() -> None:
     mounts = [mount.split(":") for service in SERVICES.values() for mount in service.get("volumes", [])]
     assert {volume for volume, *_ in mounts} == set(COMPOSE["volumes"])

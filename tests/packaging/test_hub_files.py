@@ -10,8 +10,7 @@ from hub_schemas import HUB, TESTS
 from packaging_parts import ROOT, refused_variables, settings_from
 
 from acestep_serverless.contract.music import parse_music_input
-from acestep_serverless.engines import load_engine
-from acestep_serverless.errors import EngineUnavailable
+from acestep_serverless.engines.acestep.published import CATALOGUE
 from acestep_serverless.worker.bucket import bucket_of
 
 
@@ -35,8 +34,8 @@ def test_both_files_are_what_the_publishing_guide_describes() -> None:
     [
         (["category"], "music"),
         (["tagline"], "a field that nobody reads"),
-        (["config", "gpuCount"], 1),
-        (["config", "runsOn"], "GPU"),
+        (["config", "cpuFlavor"], "cpu5c"),
+        (["config", "runsOn"], "CPU"),
         (["config", "env", 0, "input", "type"], "text"),
         (["config", "env", 0, "value"], "both a value and an input"),
     ],
@@ -78,13 +77,29 @@ def test_the_hub_finds_what_it_needs_beside_its_files() -> None:
     assert all((ROOT / name).is_file() for name in ("handler.py", "Dockerfile", "README.md"))
 
 
-def test_nobody_is_led_to_expect_the_model_from_a_version_without_it() -> None:
+def test_presets_name_published_models_and_set_what_the_listing_asks_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = loaded(".runpod/hub.json")["config"]
+    asked = {row["key"] for row in config["env"] if "input" in row}
+    models = []
+    for preset in config["presets"]:
+        assert preset["defaults"].keys() <= asked
+        settings = settings_from(preset["defaults"], monkeypatch, tmp_path)
+        monkeypatch.delenv("ACESTEP_SERVERLESS_MODEL", raising=False)
+        if settings.engine == "acestep":
+            models.append(settings.model)
+    assert set(models) <= {one.name for one in CATALOGUE.values() if one.kind == "model"}
+    assert {"acestep-v15-turbo", "acestep-v15-base"} <= set(models)
+
+
+def test_the_listing_says_where_the_model_comes_from_and_what_plays_without_it() -> None:
     hub = loaded(".runpod/hub.json")
-    try:
-        load_engine("acestep")
-    except EngineUnavailable:
-        assert "the ACE-Step model is not part of it yet" in hub["description"]
-        assert variables(hub["config"]["env"])["ACESTEP_SERVERLESS_ENGINE"] == "sketch"
-        assert hub["config"]["runsOn"] == "CPU"  # nobody pays for a GPU that nothing uses
-        label = next(line for line in (ROOT / "Dockerfile").read_text().splitlines() if "image.description" in line)
-        assert "sketch, not with the ACE-Step model" in label
+    given = variables(hub["config"]["env"])
+    assert (hub["config"]["runsOn"], given["ACESTEP_SERVERLESS_ENGINE"]) == ("GPU", "auto")
+    assert "Weights come from a cached model or a network volume" in hub["description"]
+    assert "without them the built-in engine 'sketch'" in hub["description"]
+    label = next(line for line in (ROOT / "Dockerfile").read_text().splitlines() if "image.description" in line)
+    assert "when its weights are found, else of the built-in engine sketch" in label
+    tests = loaded(".runpod/tests.json")["config"]
+    assert (variables(tests["env"])["ACESTEP_SERVERLESS_ENGINE"], "gpuTypeId" in tests) == ("sketch", False)
