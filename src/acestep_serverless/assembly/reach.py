@@ -1,15 +1,16 @@
 """How does a command get its endpoint? The one that flags or variables name, or one in this process."""
 
+import os
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from acestep_serverless.assembly.local import open_local
 from acestep_serverless.client import Access, AsyncClient, access_from
-from acestep_serverless.client.address import checked_key
+from acestep_serverless.client.address import URL_VARIABLE, checked_key
 from acestep_serverless.client.makes import MakesSongs
-from acestep_serverless.errors import SettingsError
+from acestep_serverless.errors import FieldProblem, InputError, SettingsError
 from acestep_serverless.settings import Settings
 
 LONGEST_KEY = 4_096
@@ -51,3 +52,30 @@ async def open_endpoint(
         return
     async with AsyncClient(access) as client:
         yield client
+
+
+def here(
+    endpoint: str | None,
+    endpoint_id: str | None,
+    key_file: Path | None,
+    engine: str | None,
+    settings: Callable[[], Settings],
+) -> AbstractAsyncContextManager[MakesSongs]:
+    """Open the endpoint that flags or this process's environment name, or one in this process.
+
+    Raises InputError for an engine beside an endpoint, which has its own, and what `access_to` raises.
+    """
+    return open_endpoint(access_of(os.environ, endpoint, endpoint_id, key_file, engine), settings)
+
+
+def access_of(
+    environ: Mapping[str, str], endpoint: str | None, endpoint_id: str | None, key_file: Path | None, engine: str | None
+) -> Access | None:
+    """Find the endpoint that songs are made at; None for this process: neither flag nor variable names one, or an
+    engine is asked for. Raises InputError for an engine beside an endpoint."""
+    if engine is not None and endpoint is not None:
+        allowed = "must be absent with --endpoint, which has an engine of its own"
+        raise InputError([FieldProblem("--engine", engine, allowed)])
+    if endpoint is None and (engine is not None or not environ.get(URL_VARIABLE)):
+        return None
+    return access_to(environ, endpoint, endpoint_id, key_file)

@@ -19,7 +19,6 @@ from acestep_serverless.client import Access
 from acestep_serverless.client.address import URL_VARIABLE
 from acestep_serverless.contract.music_fields import AUDIO_FORMATS
 from acestep_serverless.contract.music_tasks import TASKS
-from acestep_serverless.errors import FieldProblem, InputError
 from acestep_serverless.logs import configure_logs
 from acestep_serverless.settings import PREFIX, Settings
 
@@ -76,19 +75,14 @@ def generate(
     as_json: AsJson = False,
 ) -> None:
     """Make songs, here or at an endpoint: from flags, or from a file of one or many."""
-    from acestep_serverless.assembly.reach import access_to
+    from acestep_serverless.assembly.reach import access_of
     from acestep_serverless.assembly.wishes import read_wishes
 
     given = {"caption": caption, "lyrics": lyrics, "duration": duration, "batch_size": batch_size, "seed": seed}
     given |= {"audio_format": audio_format, "task_type": task_type}
     given |= {"src_audio": src_audio, "reference_audio": reference_audio}
-    if engine is not None and endpoint is not None:
-        raise InputError(
-            [FieldProblem("--engine", engine, "must be absent with --endpoint, which has an engine of its own")]
-        )
+    access = access_of(os.environ, endpoint, endpoint_id, key_file, engine)
     wishes = read_wishes(file, given, tuple(settings or ()), check=check)
-    remote = endpoint is not None or (engine is None and bool(os.environ.get(URL_VARIABLE)))
-    access = access_to(os.environ, endpoint, endpoint_id, key_file) if remote else None
     making = _Making(access, engine, output, as_json, check)
     asyncio.run(making.many(wishes.items, jobs, resend) if wishes.listed else making.one(wishes.items[0]))
 

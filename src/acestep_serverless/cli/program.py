@@ -12,6 +12,7 @@ from acestep_serverless import __version__
 from acestep_serverless.cli.flags import AsJson, DataDir, EndpointId, EngineName, Host, Port, described
 from acestep_serverless.cli.following import cancel, download, status
 from acestep_serverless.cli.generating import generate
+from acestep_serverless.cli.handing import hand_over
 from acestep_serverless.cli.keyring import KEYS
 from acestep_serverless.cli.measuring import BENCH
 from acestep_serverless.cli.models import MODELS
@@ -115,6 +116,16 @@ PROGRAM.command()(generate)
 PROGRAM.command()(status)
 PROGRAM.command()(cancel)
 PROGRAM.command()(download)
+
+
+@PROGRAM.command(
+    "mcp",
+    add_help_option=False,
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
+def mcp_command(context: typer.Context) -> None:
+    """Give AI agents tools to make music, over the Model Context Protocol (see mcp --help)."""
+    hand_over("acestep_serverless.mcp", context.args)
 
 
 @PROGRAM.command()
