@@ -28,7 +28,7 @@ SPEED = 140
 LONGEST_TEXT = 600
 """Characters of a line that are read; ACE-Step's longest lyrics are 4,096."""
 
-Floats = NDArray[np.float32]
+Samples = NDArray[np.int16]
 
 # espeak_ng/speak_lib.h: output to the caller, events for phonemes, names as IPA, never exit the process.
 _SYNCHRONOUS, _PHONEME_EVENTS, _IPA, _DONT_EXIT = 2, 1, 2, 0x8000
@@ -77,9 +77,9 @@ class Phone:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Speech:
-    """A spoken line: `[samples]` float32 at RATE, full scale 1.0, and its phonemes in order."""
+    """A spoken line: `[samples]` int16 at RATE and its phonemes in order."""
 
-    samples: Floats
+    samples: Samples
     phones: tuple[Phone, ...]
 
 
@@ -89,7 +89,7 @@ class _Machine:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._library: Any = None
-        self._sound: list[Floats] = []
+        self._sound: list[Samples] = []
         self._events: list[tuple[int, int, int, str]] = []
         # ctypes needs the callback object alive for as long as the library may call it.
         self._heard: Callable[..., int] = _Hear(self._hear)
@@ -127,7 +127,7 @@ class _Machine:
         self._sign = self._say(_PROBE, "en-us").tobytes()
         self._say(_PROBE, "en-us")
 
-    def _say(self, text: str, voice: str) -> Floats:
+    def _say(self, text: str, voice: str) -> Samples:
         library = self._library
         self._sound, self._events = [], []
         if library.espeak_SetVoiceByName(voice.encode()) != 0:
@@ -139,12 +139,12 @@ class _Machine:
         said = text.encode("utf-8", "ignore")
         library.espeak_Synth(said, len(said) + 1, 0, 0, 0, _UTF8, None, None)
         library.espeak_Synchronize()
-        return np.concatenate(self._sound) if self._sound else np.zeros(0, dtype=np.float32)
+        return np.concatenate(self._sound) if self._sound else np.zeros(0, dtype=np.int16)
 
     def _hear(self, wave: Any, count: int, events: Any) -> int:
         """Take a piece of speech and its events (the library's callback): 0 asks for more."""
         if count > 0:
-            self._sound.append(np.ctypeslib.as_array(wave, (count,)).astype(np.float32) / np.float32(32_768))
+            self._sound.append(np.ctypeslib.as_array(wave, (count,)).copy())
         index = 0
         while events[index].type != _LIST_END:
             event = events[index]
@@ -181,7 +181,8 @@ def _named(name: str) -> str:
 _MACHINE = _Machine()
 
 
-@lru_cache(maxsize=512)
+# 25 MB at most: as many lines of 4 s as the longest lyrics have.
+@lru_cache(maxsize=160)
 def speak(text: str, voice: str) -> Speech:
     """Return `text`, at most LONGEST_TEXT characters of it, spoken in an eSpeak NG voice. The last lines are kept."""
     return _MACHINE.speak(text[:LONGEST_TEXT], voice)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import signal
 
 from acestep_serverless.audio.clip import SAMPLE_RATE
-from acestep_serverless.engines.sketch.voice.analysis import HOP, RESPONSE, Floats, Noises, Voiced
+from acestep_serverless.engines.sketch.voice.analysis import HOP, RESPONSE, Floats, Voiced
 from acestep_serverless.engines.sketch.voice.espeak import PITCH
 from acestep_serverless.engines.sketch.voice.kinds import Take
 from acestep_serverless.engines.sketch.voice.phonemes import is_stop
@@ -39,7 +39,7 @@ def first_sample(verse: Verse) -> int:
 
 
 def sing_verse(
-    verse: Verse, bank: Voiced, noises: Noises, take: Take, rng: np.random.Generator, rested: float
+    verse: Verse, bank: Voiced, noises: Floats, take: Take, rng: np.random.Generator, rested: float
 ) -> Floats:
     """Return a verse from `first_sample` on, mono at 48 kHz; `rested` are the seconds of silence before it."""
     start = first_sample(verse) / SAMPLE_RATE
@@ -56,7 +56,7 @@ def sing_verse(
             _add_noise(sound, span, noises, start, float(np.interp(span.start, times, level)))
     if rested > BREATH_REST:
         _add_breath(sound, spans[0].start - start, rng)
-    return sound
+    return np.asarray(signal.sosfilt(_RUMBLE, sound), dtype=np.float32)
 
 
 def _level(spans: tuple[Span, ...], bank: Voiced, times: Doubles) -> Doubles:
@@ -133,7 +133,7 @@ def _flattened(bank: Voiced, span: Span, frames: Doubles) -> Doubles:
     return np.asarray(np.interp(frames, np.arange(begin, end), gains) * 10 ** (-fallen / 20), dtype=np.float64)
 
 
-def _add_noise(sound: Floats, span: Span, noises: Noises, start: float, gain: float) -> None:
+def _add_noise(sound: Floats, span: Span, noises: Floats, start: float, gain: float) -> None:
     """Add a sound without pitch as it was spoken; one that has to be shorter loses its silence, or else its end."""
     count = int((span.length + 2 * FADE) * SAMPLE_RATE)
     begin = span.source + span.spoken - span.length if is_stop(span.phone.name) else span.source
@@ -141,7 +141,7 @@ def _add_noise(sound: Floats, span: Span, noises: Noises, start: float, gain: fl
     place = int((span.start - FADE - start) * SAMPLE_RATE)
     if place < 0:
         source, count, place = source - place, count + place, 0
-    piece = noises.whole[source : source + min(count, sound.size - place)]
+    piece = noises[source : source + min(count, sound.size - place)]
     if piece.size < 8:
         return
     ramp = np.minimum(1, np.arange(1, piece.size + 1) / (2 * FADE * SAMPLE_RATE)).astype(np.float32)
@@ -184,4 +184,6 @@ def _air() -> NDArray[np.float32]:
     return np.asarray(shaped / np.std(shaped), dtype=np.float32)
 
 
+# Below the lowest note there is only rumble and DC.
+_RUMBLE = signal.butter(2, 65, "highpass", fs=SAMPLE_RATE, output="sos")
 _GENTLE = signal.butter(1, 15, "lowpass", fs=1 / STEP, output="sos")
