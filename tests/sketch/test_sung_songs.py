@@ -13,6 +13,7 @@ from acestep_serverless.engines.sketch.composer import Composition, compose
 from acestep_serverless.engines.sketch.microphone import Microphone, StepBack
 from acestep_serverless.engines.sketch.score import Score
 from acestep_serverless.engines.sketch.soundfont import SoundFont, find_soundfont
+from acestep_serverless.engines.sketch.voice.singer import voice_for
 from acestep_serverless.engines.sketch.voice.song import RANGES, Vocals
 from acestep_serverless.engines.sketch.voice.syllables import read_line
 
@@ -123,7 +124,7 @@ def tone(hertz: float, level: float, seconds: float = 4.0) -> np.ndarray:
 def test_the_voice_follows_the_band_in_loudness(band):
     """Five decibels over it where words are heard, however loud the band is; rumble does not count."""
     vocals = sung(made("pop").score)
-    microphone = Microphone(vocals, tone(1000, 0.1))
+    microphone = Microphone(vocals, voice_for(vocals, 120, 1))
     ridden = microphone.ride(tone(1000, 0.1), tone(800, band) + tone(50, 0.5))
     assert 20 * np.log10(np.abs(ridden[:, -4800:]).max() / band) == pytest.approx(5.0, abs=0.7)
 

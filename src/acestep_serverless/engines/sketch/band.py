@@ -29,7 +29,7 @@ from acestep_serverless.engines.sketch.effects import (
 )
 from acestep_serverless.engines.sketch.instruments import instrument_for
 from acestep_serverless.engines.sketch.kits import KICKS
-from acestep_serverless.engines.sketch.microphone import Microphone, StepBack, voice_of
+from acestep_serverless.engines.sketch.microphone import Microphone, StepBack, microphone_for
 from acestep_serverless.engines.sketch.movement import Movement, movement
 from acestep_serverless.engines.sketch.player import Player
 from acestep_serverless.engines.sketch.score import Part, Score
@@ -37,7 +37,7 @@ from acestep_serverless.engines.sketch.soundfont import SoundFont
 from acestep_serverless.engines.sketch.theory import parse_key
 from acestep_serverless.engines.sketch.tone import Floats
 
-STRETCH_SECONDS = 4
+STRETCH_SECONDS = 2
 FADE_SECONDS, SILENT_SECONDS = 0.3, 0.01
 # Shares of the band's time, measured on a 90 s house song: tones, playing and mixing, mastering.
 SUNG, PREPARED, PLAYED = 0.15, 0.3, 0.8
@@ -123,12 +123,14 @@ def play(score: Score, font: SoundFont, progress: Progress, cancelled: Callable[
     `progress` gets fractions from 0.0 to 1.0. Raises GenerationCancelled.
     """
     progress(0.0, "tuning the instruments" if score.vocals is None else "singing")
-    voice = voice_of(score, cancelled)
+    microphone = microphone_for(score, cancelled)
     seats = [_seat(part, score, font) for part in score.parts]
-    if voice is not None:
+    if microphone is not None:
         progress(SUNG, "tuning the instruments")
     together([seat.player.prepare for seat in seats], cancelled)
-    mix = _mix(score, seats, voice, progress, cancelled)
+    mix = _mix(score, seats, microphone, progress, cancelled)
+    # Tones and voice are no longer needed: a tenth of a gigabyte that mastering can have.
+    del seats, microphone
     progress(PLAYED, "mastering")
     _end(mix)
     master_in_place(mix, SAMPLE_RATE, cancelled=cancelled)
@@ -151,15 +153,15 @@ def _seat(part: Part, score: Score, font: SoundFont) -> _Seat:
 
 
 def _mix(
-    score: Score, seats: list[_Seat], voice: Floats | None, progress: Progress, cancelled: Callable[[], bool]
+    score: Score,
+    seats: list[_Seat],
+    microphone: Microphone | None,
+    progress: Progress,
+    cancelled: Callable[[], bool],
 ) -> Floats:
-    """Play the whole song into one buffer; while the parts play a stretch, the desk finishes the one before.
-
-    A voice in stereo gives its own buffer: the desk writes only where the voice has been read.
-    """
+    """Play the whole song into one buffer; while the parts play a stretch, the desk finishes the one before."""
     count = round(score.seconds * SAMPLE_RATE)
-    mix = voice if voice is not None and len(voice) == 2 else np.zeros((2, count), dtype=np.float32)
-    microphone = None if voice is None or score.vocals is None else Microphone(score.vocals, voice)
+    mix = np.zeros((2, count), dtype=np.float32)
     desk = _Desk(score, seats, microphone, mix)
     kicks = _kicks(score)
     waiting: list[Job] = []

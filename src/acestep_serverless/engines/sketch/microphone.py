@@ -20,15 +20,16 @@ from acestep_serverless.engines.sketch.control import STEP, every_sample
 from acestep_serverless.engines.sketch.effects import pan_gains
 from acestep_serverless.engines.sketch.score import Part, Score
 from acestep_serverless.engines.sketch.tone import Floats
-from acestep_serverless.engines.sketch.voice.singer import sing
+from acestep_serverless.engines.sketch.voice.singer import voice_for
 from acestep_serverless.engines.sketch.voice.song import Vocals
+from acestep_serverless.engines.sketch.voice.stage import Voice
 
 # How far a part steps back while somebody sings, by role.
 STEPS_BACK: Mapping[str, float] = MappingProxyType({"drums": 0.0, "bass": 0.0})
 BACK = 0.2
 RAMP_SECONDS = 0.15
 # Decibels of the voice over the others in that band, and how much of the way the fader goes from stretch to stretch.
-ABOVE, FOLLOWS = 5.0, 0.6
+ABOVE, FOLLOWS = 5.0, 0.4
 # Where the fader may stand, in decibels, and how long it takes to get there.
 LOWEST_FADER, HIGHEST_FADER, FADER_SECONDS = -24.0, 30.0, 0.6
 # Less singing than this says nothing about a stretch; samples below this share of its peak are no singing.
@@ -41,17 +42,10 @@ def seed_of(score: Score) -> int:
     return zlib.crc32(repr((score.style, score.tempo, score.key_scale, score.vocals)).encode())
 
 
-def voice_of(score: Score, cancelled: Callable[[], bool]) -> Floats | None:
-    """Return the voice of the whole song, `[1 or 2, samples]`; None where nobody sings."""
-    if score.vocals is None:
-        return None
-    return sing(score.vocals, score.tempo, score.seconds, seed_of(score), cancelled)
-
-
 class Microphone:
     """The singer's place on the desk: takes the voice's stretches in order."""
 
-    def __init__(self, vocals: Vocals, voice: Floats) -> None:
+    def __init__(self, vocals: Vocals, voice: Voice) -> None:
         self.reverb = vocals.reverb
         self._voice = voice
         self._gains = pan_gains(vocals.pan)
@@ -68,7 +62,7 @@ class Microphone:
     def play(self, first: int, last: int, stop: Stop) -> Floats:
         """Return the stereo stretch from sample `first` to `last`."""
         stop()
-        sound = self._effects(self._voice[:, first:last].copy(), SAMPLE_RATE, reset=False)
+        sound = self._effects(self._voice.stretch(first, last), SAMPLE_RATE, reset=False)
         return np.asarray(sound * self._gains, dtype=np.float32)
 
     def ride(self, sound: Floats, band: Floats) -> Floats:
@@ -92,6 +86,13 @@ def _level(sound: Floats, heard: NDArray[np.bool_]) -> float:
     """Return the level of `[2, n]` samples where words are heard, in decibels."""
     words = sosfilt(_WORDS, sound.mean(axis=0))[heard]
     return float(10 * np.log10(np.mean(np.square(words, dtype=np.float64)) + 1e-9))
+
+
+def microphone_for(score: Score, cancelled: Callable[[], bool]) -> Microphone | None:
+    """Return the singer's place with the song's voice ready; None where nobody sings. Raises GenerationCancelled."""
+    if score.vocals is None:
+        return None
+    return Microphone(score.vocals, voice_for(score.vocals, score.tempo, seed_of(score), cancelled))
 
 
 class StepBack:

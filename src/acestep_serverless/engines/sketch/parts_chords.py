@@ -10,6 +10,8 @@ from acestep_serverless.engines.sketch.styles.model import Comping, Pad
 # Seconds between the strings of a strum.
 STRUM_SECONDS = 0.014
 VELOCITIES = {"X": 94, "x": 80, "d": 84, "u": 70}
+# Seconds after which a held tone is struck again: strings change their bow, and tones take memory.
+LONGEST_HELD = 6.0
 PAD_VELOCITY, TONE_VELOCITY, FINAL_VELOCITY = 66, 78, 88
 
 
@@ -76,7 +78,8 @@ def pad_part(sheet: Sheet, player: Pad) -> Part:
         current: dict[int, Note] = {}
         for pitch in () if resting else voicing:
             before = held.get(pitch)
-            if before is not None and not fresh and span is not sheet.spans[-1]:
+            long = before is not None and (span.stop - before.start) * 60 / sheet.plan.tempo > LONGEST_HELD
+            if before is not None and not long and not fresh and span is not sheet.spans[-1]:
                 current[pitch] = Note(before.start, span.stop - before.start, pitch, before.velocity)
             else:
                 current[pitch] = Note(span.start, span.length, pitch, loudness(PAD_VELOCITY, stretch.energy))
