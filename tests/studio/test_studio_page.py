@@ -136,7 +136,7 @@ def closed(tmp_path: Path) -> Iterator[str]:
         listening.close()
 
 
-def test_a_key_is_asked_for_only_when_it_is_needed_and_stays_in_this_tab(watch, closed):
+def test_a_key_is_asked_for_only_when_it_is_needed_and_stays_in_this_tab(closed, watch):
     watched = watch(closed)
     page = watched.context.new_page()
     page.goto(closed)
@@ -198,7 +198,7 @@ def test_the_pictures_of_the_readme_are_made(watch, tmp_path):
     for name, size, colours in (("studio", (1280, 800), "light"), ("studio-phone", (390, 844), "dark")):
         page = watch(viewport=dict(zip(("width", "height"), size, strict=True)), color_scheme=colours).open("ace-step")
         page.get_by_role("button", name="Neon synth pop").click()
-        page.fill("#field-duration", "20")
+        page.fill("#field-duration", "12")
         page.click("#make")
         expect(page.locator(".song.playing .wave.drawn")).to_have_count(1)
         expect(page.locator(".player-time")).to_contain_text("0:0")

@@ -93,6 +93,7 @@ def test_a_span_dragged_over_the_wave_becomes_a_repaint(studio, served, hand):
     hand.take()
     hand.deliver(wanted, "A tune with a weak bar")
     card = page.locator(".song", has_text="A tune with a weak bar")
+    card.scroll_into_view_if_needed()  # Before it is seen no wave is drawn.
     expect(card.locator(".wave.drawn")).to_have_count(1)
     card.get_by_role("button", name="Repaint: ").click()
     box = card.locator(".wave").bounding_box()

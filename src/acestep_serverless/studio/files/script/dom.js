@@ -73,12 +73,12 @@ export function arrange(parent, nodes) {
   });
 }
 
-let clearing = 0;
-
-/** Have a screen reader say a sentence when it has the time. */
+/** Have a screen reader say a sentence when it has the time; the same one twice is said twice. */
 export function announce(sentence) {
   const live = byId("live");
-  live.textContent = sentence;
-  clearTimeout(clearing);
-  clearing = setTimeout(() => (live.textContent = ""), 8000);
+  if (live.textContent !== sentence) live.textContent = sentence;
+  else {
+    live.textContent = "";
+    setTimeout(() => (live.textContent ||= sentence), 100);
+  }
 }

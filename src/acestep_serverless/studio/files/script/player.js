@@ -36,7 +36,10 @@ export class Player extends EventTarget {
     this.sheet.element.hidden = true;
     const middle = h("div", { class: "player-middle" }, this.title, this.slider);
     const row = h("div", { class: "player-row" }, this.button, middle, this.time, this.loop, this.words);
-    byId("player").replaceChildren(this.sheet.element, row);
+    const bar = byId("player");
+    bar.replaceChildren(this.sheet.element, row);
+    // What else stands at the bottom of the page stands above the player, however high its lyrics make it.
+    new ResizeObserver(() => document.body.style.setProperty("--player", `${bar.offsetHeight}px`)).observe(bar);
   }
 
   #toggle(title, picture, on, changed) {
