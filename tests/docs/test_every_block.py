@@ -29,6 +29,7 @@ RUN_BY: Mapping[tuple[str, str], str] = {
     ("README.md", "python"): "test_readme.py",
     ("docs/clients.md", "python"): "test_clients_doc.py",
     ("docs/clients.md", "javascript"): "test_clients_doc.py",
+    ("docs/mcp.md", "bash"): "test_mcp_doc.py",
     ("docs/moving.md", "python"): "test_hosting_doc.py",
     ("docs/tutorial.md", "bash"): "test_tutorial.py",
     ("docs/tutorial.md", "python"): "test_tutorial.py",
