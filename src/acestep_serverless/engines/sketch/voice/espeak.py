@@ -35,7 +35,7 @@ _SYNCHRONOUS, _PHONEME_EVENTS, _IPA, _DONT_EXIT = 2, 1, 2, 0x8000
 _LIST_END, _WORD, _PHONEME = 0, 1, 7
 _SPEED, _RANGE = 1, 4
 _UTF8 = 1
-_PROBE = "oh"
+_PROBE = "ma"
 _PROBES = 4
 
 
@@ -125,7 +125,6 @@ class _Machine:
         library.espeak_SetSynthCallback(self._heard)
         self._library = library
         self._sign = self._say(_PROBE, "en-us").tobytes()
-        self._say(_PROBE, "en-us")
 
     def _say(self, text: str, voice: str) -> Samples:
         library = self._library

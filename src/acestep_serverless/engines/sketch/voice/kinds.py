@@ -8,7 +8,8 @@ class Kind:
     """One way to sing.
 
     `formants` stretches the spectrum's shape (1.0 is the man that eSpeak NG speaks as); `tilt` in dB per octave above
-    1 kHz brightens it; `breath` is the level of air in vowels in dB; `vibrato` in cents, `rate` in Hz.
+    1 kHz brightens it; `breath` is the air in vowels, in dB below
+    them; `vibrato` in cents, `rate` in Hz.
     """
 
     formants: float
@@ -29,9 +30,9 @@ class Take:
     cents: float = 0.0
 
 
-MAN = Kind(formants=1.0, tilt=1.5, breath=-34, vibrato=28, rate=5.2)
-WOMAN = Kind(formants=1.08, tilt=1.0, breath=-31, vibrato=32, rate=5.6)
-CHILD = Kind(formants=1.2, tilt=0.5, breath=-30, vibrato=12, rate=5.9)
+MAN = Kind(formants=1.0, tilt=1.5, breath=-27, vibrato=28, rate=5.2)
+WOMAN = Kind(formants=1.08, tilt=1.0, breath=-24, vibrato=32, rate=5.6)
+CHILD = Kind(formants=1.2, tilt=0.5, breath=-22, vibrato=12, rate=5.9)
 
 TAKES: dict[str, tuple[Take, ...]] = {
     "female": (Take(WOMAN),),

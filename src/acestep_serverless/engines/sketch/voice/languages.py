@@ -58,7 +58,7 @@ _SCRIPTS: tuple[tuple[str, str], ...] = (
 # Words that nearly every verse of the language has and few of the others.
 _LITTLE_WORDS = {
     "en": "the and you my of is in it me to we your are was be i'm don't with this that all",
-    "es": "el la los que en un una mi tu te por con es yo no se las del para",
+    "es": "el la los que en un una mi tu te por con es yo no se las del para me amor quiero m\u00e1s sin porque",
     "fr": "le la les et je tu un une dans mon est que des pas ne du sur moi toi c'est",
     "de": "und ich du der die das ist nicht ein mein mit wir auf dich mich zu im den",
     "it": "il che di e un una mio con per non sono la ti mi amore della nel lo",

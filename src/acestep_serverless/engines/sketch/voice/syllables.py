@@ -41,7 +41,8 @@ class SpokenSyllable:
 
 def spoken_text(text: str) -> str:
     """Return the line as it is spoken: words and single spaces."""
-    return " ".join(_NO_WORD.sub(" ", text).replace("\u2019", "'").split())
+    words = _NO_WORD.sub(" ", text).replace("\u2019", "'").split()
+    return " ".join(word for word in words if word.strip("'"))
 
 
 @lru_cache(maxsize=1024)

@@ -9,9 +9,9 @@ from scipy import signal
 
 from acestep_serverless.audio.clip import SAMPLE_RATE
 from acestep_serverless.engines.sketch.voice.analysis import HOP, RESPONSE, Floats, Voiced
-from acestep_serverless.engines.sketch.voice.espeak import PITCH
+from acestep_serverless.engines.sketch.voice.espeak import PITCH, RATE
 from acestep_serverless.engines.sketch.voice.kinds import Take
-from acestep_serverless.engines.sketch.voice.phonemes import is_stop
+from acestep_serverless.engines.sketch.voice.phonemes import is_nucleus, is_stop
 from acestep_serverless.engines.sketch.voice.pitch import STEP, Doubles, pitch_curve, steps
 from acestep_serverless.engines.sketch.voice.timing import Span, places_in_speech, spans_of
 from acestep_serverless.engines.sketch.voice.words import Verse
@@ -50,7 +50,7 @@ def sing_verse(
     level = _level(spans, bank, times) * _edges(spans, times)
     hertz = pitch_curve(list(verse.tones), take, start, stop, rng)
     _add_periods(sound, spans, bank, times, level, hertz)
-    _add_air(sound, spans, times, level, take, rng)
+    _add_air(sound, spans, bank, times, level, take, rng)
     for span in spans:
         if not span.voiced:
             _add_noise(sound, span, noises, start, float(np.interp(span.start, times, level)))
@@ -128,6 +128,8 @@ def _flattened(bank: Voiced, span: Span, frames: Doubles) -> Doubles:
     gains = np.clip(full / np.maximum(loud, 1e-9), 1 / MOST_LIFT, MOST_LIFT) ** FLATNESS
     # The closure before a stop is part of the vowel before it, and stays silent.
     gains[loud < CLOSED * full] = 1.0
+    # What opens before the vowel is the consonant's own.
+    gains[: int(span.phone.start / RATE / HOP) - begin] = 1.0
     since = np.linspace(0, span.length, frames.size)
     fallen = np.minimum(FALL_PER_SECOND * np.maximum(0, since - FALLS_AFTER), MOST_FALL)
     return np.asarray(np.interp(frames, np.arange(begin, end), gains) * 10 ** (-fallen / 20), dtype=np.float64)
@@ -149,13 +151,20 @@ def _add_noise(sound: Floats, span: Span, noises: Floats, start: float, gain: fl
 
 
 def _add_air(
-    sound: Floats, spans: tuple[Span, ...], times: Doubles, level: Doubles, take: Take, rng: np.random.Generator
+    sound: Floats,
+    spans: tuple[Span, ...],
+    bank: Voiced,
+    times: Doubles,
+    level: Doubles,
+    take: Take,
+    rng: np.random.Generator,
 ) -> None:
     """Add the breath that is heard in every vowel."""
     vowels = np.zeros(times.size)
     for span in spans:
-        if span.held:
-            vowels[(times >= span.start) & (times < span.stop)] = 1
+        # A hum has its mouth closed.
+        if span.held and is_nucleus(span.phone.name):
+            vowels[(times >= span.start) & (times < span.stop)] = _loudness(bank, span) * np.sqrt(PITCH / SAMPLE_RATE)
     soft = signal.sosfiltfilt(_GENTLE, vowels * level) * 10 ** (take.kind.breath / 20)
     curve = np.interp(np.arange(sound.size) / SAMPLE_RATE, times - times[0], soft).astype(np.float32)
     sound += curve * _noise(sound.size, rng)

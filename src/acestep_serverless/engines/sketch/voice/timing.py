@@ -4,13 +4,13 @@ A vowel lasts until the consonants that follow it must begin: its own syllable's
 the notes leave too little time, consonants give way together, down to TIGHTEST of their spoken length.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from acestep_serverless.engines.sketch.voice.espeak import RATE, Phone
-from acestep_serverless.engines.sketch.voice.phonemes import is_double, is_voiced
+from acestep_serverless.engines.sketch.voice.phonemes import is_double, is_stop, is_voiced
 from acestep_serverless.engines.sketch.voice.syllables import SpokenSyllable
 
 SHORTEST_VOWEL = 0.07
@@ -21,6 +21,7 @@ LONGEST_CONSONANT = 0.16
 # Seconds at a vowel's ends that keep their pace: formants move there from one sound to the next.
 EDGE, EDGE_SHARE = 0.07, 0.4
 GLIDE = 0.11
+OPENING, OPENING_SHARE = 0.04, 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +64,14 @@ def spans_of(syllables: list[Timed]) -> tuple[Span, ...]:
         else:
             scale = max(0.0, timed.start - free) / max(_spoken(onset), 1e-6)
         spans += _row(onset, timed.start - scale * _spoken(onset), scale, timed.velocity)
+        early = _early(onset)
+        if early:
+            spans[-1] = replace(spans[-1], spoken=spans[-1].spoken - early)
         following = syllables[index + 1] if index + 1 < len(syllables) else None
         closing, stop = _closing(timed, following)
         kernel = timed.spoken.phones[timed.spoken.nucleus]
-        spans.append(_span(kernel, timed.start, stop - timed.start, True, timed.velocity))
+        vowel = _span(kernel, timed.start, stop - timed.start, True, timed.velocity)
+        spans.append(replace(vowel, source=vowel.source - early, spoken=vowel.spoken + early))
         coda = timed.spoken.phones[timed.spoken.nucleus + 1 :]
         spans += _row(coda, stop, closing, timed.velocity)
         free = stop + closing * _spoken(coda)
@@ -88,6 +93,13 @@ def _closing(timed: Timed, following: Timed | None) -> tuple[float, float]:
     scale = 1.0 if wanted <= left else max(TIGHTEST, left / wanted)
     scale = min(scale, 0.8 * room / max(wanted, 1e-6))
     return scale, following.start - scale * wanted
+
+
+def _early(onset: tuple[Phone, ...]) -> float:
+    """Return how long before its place in the speech a vowel is heard already: it opens while a hum or a glide ends."""
+    if not onset or not is_voiced(onset[-1].name) or is_stop(onset[-1].name):
+        return 0.0
+    return min(OPENING, OPENING_SHARE * _length(onset[-1]))
 
 
 def _row(phones: tuple[Phone, ...], start: float, scale: float, velocity: int) -> list[Span]:

@@ -57,7 +57,7 @@ def verse_of(vocals: Vocals, line: SungLine, beat: float) -> Verse:
     else:
         spoken = _matched(line, vocals.language)
         firsts = [index for index, note in enumerate(notes) if note.syllable is not None]
-    lasts = [*(first - 1 for first in firsts[1:]), len(notes) - 1]
+    lasts = [*(first - 1 for first in firsts[1:]), len(notes) - 1][: len(firsts)]
     timed = tuple(
         Timed(sounds, notes[first].start * beat, _stop(notes[last]) * beat, notes[first].velocity)
         for sounds, first, last in zip(spoken, firsts, lasts, strict=True)
