@@ -51,7 +51,8 @@ def test_the_words_name_the_place_the_need_and_the_choices() -> None:
     on_cpu = Placement("cpu", "float32", "float32", "none", False, "", 1, 512, ())
     assert too_little("acestep-v15-xl-turbo", on_cpu, machine, MODELS) == (
         "main memory has no room for the weights of acestep-v15-xl-turbo in float32: 8.0 GiB are free; "
-        "they take 21.4 GiB; what would fit: acestep-v15-turbo in bfloat16 (settings model, precision); planner none leaves more"
+        "they take 21.4 GiB; what would fit: acestep-v15-turbo in bfloat16 (settings model, precision); "
+        "planner none leaves more"
     )
     on_gpu = Placement("cuda:0", "bfloat16", "bfloat16", "none", False, "", 1, 512, ())
     said = too_little("acestep-5Hz-lm-4B", on_gpu, machine, {NAMES[1]: MODELS[NAMES[1]]})

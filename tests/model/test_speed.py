@@ -8,8 +8,20 @@ import torch
 from generation import BASE, TURBO, Parts
 from tiny import tiny
 from torch.utils.flop_counter import FlopCounterMode
+from transformers import Qwen3Config, Qwen3ForCausalLM
 
-from acestep_serverless.engines.acestep.speed import as_json, clockwork, decoder_work, measure, row, step_work
+from acestep_serverless.engines.acestep.randomness import random_planner
+from acestep_serverless.engines.acestep.speed import (
+    PLANNER_SIZES,
+    as_json,
+    clockwork,
+    decoder_work,
+    measure,
+    rehearsed,
+    row,
+    step_work,
+)
+from acestep_serverless.errors import SettingsError
 
 
 def counted(work: object) -> int:
@@ -51,6 +63,49 @@ def test_every_stage_is_measured_beside_the_pipeline() -> None:
     assert line["runs"][0]["ratio"] == pytest.approx(0.5 / 1.5)
     assert row(runs[1])[:2] == ("1", "2")
     assert not [name for name, _ in parts.vae.named_parameters() if name.endswith("weight_g")]
+
+
+SMALL = {
+    "vocab_size": 576,
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 8,
+    "max_position_embeddings": 4096,
+}
+
+
+def test_the_planner_writes_all_codes_of_a_batch_and_its_products_are_counted() -> None:
+    rehearsal = random_planner("tiny", Here(), dict(SMALL))
+    [plans] = rehearsal.planner.plan([rehearsal.party("a song", "[Verse]\nla", 2.0, 3)])
+    assert [len(plan.codes) for plan in plans] == [10, 10, 10]
+    model = Qwen3ForCausalLM(Qwen3Config(**SMALL))
+    layers = sum(one.numel() for one in model.model.layers.parameters() if one.ndim == 2)
+    products = 2 * 3 * 2 * 10 * (layers + 64 * 32)  # a product and a sum, songs, rows of each, codes
+    assert rehearsal.work(2.0, 3) == pytest.approx(products, rel=0.02)
+
+
+def test_planning_is_a_stage_of_its_own_beside_the_comparison() -> None:
+    ticks = itertools.count()
+    parts = Parts(tiny(TURBO))
+    parts.placement = Here()
+    rehearsal = random_planner("tiny", Here(), dict(SMALL))
+    clock = clockwork(lambda: next(ticks) * 0.5, "cpu")
+    rate, [run] = measure(parts, [1.0], [2], clock, plain=True, rehearsal=rehearsal)
+    assert (run.seconds.planner, run.total) == (0.5, 1.5)
+    assert run.ratio == pytest.approx(0.5 / 1.5)
+    assert run.planner_fraction == pytest.approx(rehearsal.work(1.0, 2) / 0.5 / rate)
+    assert as_json([run], parts.placement, rate, rehearsal)["planner"] == "tiny"
+    assert row(run)[2] == "0.50"
+
+
+def test_the_planner_s_shape_is_one_of_the_published() -> None:
+    assert set(PLANNER_SIZES) == {"0.6B", "1.7B", "4B"}
+    assert rehearsed("none", Here()) is None
+    with pytest.raises(SettingsError, match=r"planner: must be one of 0\.6B, 1\.7B, 4B or none, got '9B'"):
+        rehearsed("9B", Here())
 
 
 class Here:

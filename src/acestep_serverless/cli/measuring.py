@@ -28,9 +28,10 @@ def bench_engine(
     duration: Annotated[str, typer.Option(help="seconds of a song, several with commas")] = "30",
     batch: Annotated[str, typer.Option(help="songs made together, several with commas")] = "1",
     plain: Annotated[bool, typer.Option(help="run diffusers' own pipeline on the same work as well")] = True,
+    planner: Annotated[str, typer.Option(help="the language model: 0.6B, 1.7B, 4B, or none")] = "0.6B",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda:0")] = "auto",
 ) -> None:
-    """Time text, transformer, codec and encoding of the real shape, built with random weights."""
+    """Time planner, text, transformer, codec and encoding of the real shape, built with random weights."""
     durations = _numbers("duration", duration, LONGEST_SECONDS)
     batches = [int(number) for number in _numbers("batch", batch, LARGEST_BATCH)]
     if not random_weights:
@@ -45,10 +46,23 @@ def bench_engine(
     placement, parts = speed.placed(shape, device)
     say(f"{shape}: {'; '.join(placement.reasons)}", aside=True)
     clock = speed.clockwork(time.perf_counter, placement.device)
-    rate, runs = speed.measure(parts, durations, batches, clock, plain=plain)
-    heads = ("seconds", "songs", "text", "transformer", "of the rate", "codec", "of the rate", "encode", "plain / ours")
+    rehearsal = speed.rehearsed(planner, placement)
+    rate, runs = speed.measure(parts, durations, batches, clock, plain=plain, rehearsal=rehearsal)
+    heads = (
+        "seconds",
+        "songs",
+        "planner",
+        "of the rate",
+        "text",
+        "transformer",
+        "of the rate",
+        "codec",
+        "of the rate",
+        "encode",
+        "plain / ours",
+    )
     say_table(heads, [speed.row(run) for run in runs])
-    say_json(speed.as_json(runs, placement, rate))
+    say_json(speed.as_json(runs, placement, rate, rehearsal))
 
 
 def _numbers(name: str, given: str, most: float) -> list[float]:

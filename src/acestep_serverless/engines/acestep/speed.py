@@ -12,25 +12,21 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from accelerate import init_empty_weights
-from accelerate.utils import set_module_tensor_to_device
-from diffusers import AceStepPipeline, AutoencoderOobleck, FlowMatchEulerDiscreteScheduler
-from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3Model
+from diffusers import AceStepPipeline, FlowMatchEulerDiscreteScheduler
 
 from acestep_serverless.audio.clip import Clip
 from acestep_serverless.audio.codec import encode
-from acestep_serverless.engines.acestep import published
 from acestep_serverless.engines.acestep.adapters import Shelf
 from acestep_serverless.engines.acestep.batching import Desk
 from acestep_serverless.engines.acestep.choosing import published_burden
 from acestep_serverless.engines.acestep.denoising import Denoising, plan_walk
 from acestep_serverless.engines.acestep.finishing import finish
-from acestep_serverless.engines.acestep.loading import CLASSES, Components
+from acestep_serverless.engines.acestep.loading import Components
 from acestep_serverless.engines.acestep.machine import this_machine
 from acestep_serverless.engines.acestep.making import Studio
 from acestep_serverless.engines.acestep.placement import Placement, place
-from acestep_serverless.engines.acestep.shapes import PARTS, from_original
+from acestep_serverless.engines.acestep.published import PLANNERS
+from acestep_serverless.engines.acestep.randomness import Rehearsal, random_components, random_planner
 from acestep_serverless.engines.acestep.tasks import brief
 from acestep_serverless.engines.base import GenerationRequest, Piece
 from acestep_serverless.engines.options import EngineOptions
@@ -39,9 +35,10 @@ from acestep_serverless.errors import SettingsError
 SHAPES = {shape: f"acestep-v15-{shape}" for shape in ("turbo", "sft", "base", "xl-turbo", "xl-sft", "xl-base")}
 """What a measurement can be asked for, and the published model of that shape."""
 
+PLANNER_SIZES = {name.rpartition("-")[2]: name for name in PLANNERS}
+"""The language models by their sizes, such as "0.6B"."""
+
 _SIDE, _TRIES = 2048, 5
-_SMALL = 0.02
-END = "<|endoftext|>"
 CAPTION = "a warm indie folk song with acoustic guitar, brushed drums and a soft male voice, recorded close"
 LYRICS = "\n".join(
     ["[Verse]", *["The river runs below the hill and I am walking still"] * 8, "[Chorus]", "Stay, stay"] * 2
@@ -50,7 +47,7 @@ LYRICS = "\n".join(
 
 @dataclass(frozen=True, slots=True)
 class Stages:
-    """Seconds of each stage of a batch; the planner is None where it was not measured."""
+    """Seconds of each stage of a batch; the planner's are those of all codes, None where it was not measured."""
 
     text: float
     dit: float
@@ -72,10 +69,11 @@ class Run:
     codec_fraction: float
     plain: float | None
     ratio: float | None
+    planner_fraction: float | None = None
 
     @property
     def total(self) -> float:
-        """Seconds of the whole batch without its encoding."""
+        """Seconds of the whole batch without planning and encoding, which diffusers' pipeline does not have."""
         return self.seconds.text + self.seconds.dit + self.seconds.codec
 
 
@@ -113,44 +111,35 @@ def placed(shape: str, device: str) -> tuple[Placement, Components]:
         raise SettingsError(f"shape: must be one of {', '.join(SHAPES)}, got {shape!r}")
     burden = replace(published_burden(SHAPES[shape]), planners={})
     placement = place(this_machine(), burden, EngineOptions(planner="none", device=device))
-    return placement, random_components(shape, placement)
+    return placement, random_components(SHAPES[shape], placement)
 
 
-def random_components(shape: str, placement: Placement) -> Components:
-    """Build the model of a shape with random weights, on its device."""
-    name = SHAPES[shape]
-    found = from_original(published.config_of(name), name)
-    with init_empty_weights(include_buffers=False):
-        made: dict[str, Any] = {part: CLASSES[part](**getattr(found, part)) for part in PARTS}
-        made["vae"] = AutoencoderOobleck(**published.CODEC)
-        made["text_encoder"] = Qwen3Model(Qwen3Config(**published.TEXT))
-    for part, module in made.items():
-        kind = getattr(torch, placement.codec_dtype if part == "vae" else placement.dtype)
-        made[part] = _filled(module, placement.device, kind)
-    return Components(
-        name=name,
-        tokenizer=_word_tokenizer(),
-        guided=found.guided,
-        version=found.version,
-        steps=found.steps,
-        shift=found.shift,
-        placement=placement,
-        **made,
-    )
+def rehearsed(size: str, placement: Placement) -> Rehearsal | None:
+    """Build the planner of a size beside a model; None for "none". Raises SettingsError."""
+    if size not in (*PLANNER_SIZES, "none"):
+        raise SettingsError(f"planner: must be one of {', '.join(PLANNER_SIZES)} or none, got {size!r}")
+    return None if size == "none" else random_planner(PLANNER_SIZES[size], placement)
 
 
 def measure(
-    parts: Components, durations: Sequence[float], batches: Sequence[int], clock: Clockwork, *, plain: bool
+    parts: Components,
+    durations: Sequence[float],
+    batches: Sequence[int],
+    clock: Clockwork,
+    *,
+    plain: bool,
+    rehearsal: Rehearsal | None = None,
 ) -> tuple[float, list[Run]]:
     """Give the matrix rate and a run for each duration with each batch.
 
-    `plain` runs diffusers' pipeline first, while the codec's weights are as they were stored.
+    `plain` runs diffusers' pipeline first, while the codec's weights are as they were stored; `rehearsal` is the
+    planner to measure.
     """
     requests = [_request(duration, batch) for duration in durations for batch in batches]
     peers = [_plain(parts, request, clock) if plain else None for request in requests]
     studio, rate = Studio.of(parts, Shelf()), matrix_rate(clock, parts.placement.device, parts.placement.dtype)
     runs = [_measured(studio, request, clock, rate, peer) for request, peer in zip(requests, peers, strict=True)]
-    return rate, runs
+    return rate, [_planned(run, rehearsal, clock, rate) if rehearsal is not None else run for run in runs]
 
 
 def row(run: Run) -> tuple[str, ...]:
@@ -159,6 +148,8 @@ def row(run: Run) -> tuple[str, ...]:
     return (
         f"{run.duration:g}",
         str(run.batch),
+        "-" if seconds.planner is None else f"{seconds.planner:.2f}",
+        "-" if run.planner_fraction is None else f"{run.planner_fraction:.2f}",
         f"{seconds.text:.2f}",
         f"{seconds.dit:.2f}",
         f"{run.dit_fraction:.2f}",
@@ -169,16 +160,27 @@ def row(run: Run) -> tuple[str, ...]:
     )
 
 
-def as_json(runs: Sequence[Run], placement: Placement, rate: float) -> dict[str, Any]:
+def as_json(
+    runs: Sequence[Run], placement: Placement, rate: float, rehearsal: Rehearsal | None = None
+) -> dict[str, Any]:
     """Give a measurement as plain data: seconds, and the rate in TFLOP/s."""
     return {
         "device": placement.device,
         "dtype": placement.dtype,
         "matrix_tflops": rate / 1e12,
         "torch": str(torch.__version__),
+        "planner": "" if rehearsal is None else rehearsal.name,
         "threads": torch.get_num_threads(),
         "runs": [{**asdict(run), "total": run.total} for run in runs],
     }
+
+
+def _planned(run: Run, rehearsal: Rehearsal, clock: Clockwork, rate: float) -> Run:
+    """Add what planning the songs of a run takes."""
+    party = rehearsal.party(CAPTION, LYRICS, run.duration, run.batch)
+    seconds, _ = clock.timed(lambda: rehearsal.planner.plan([party]))
+    work = rehearsal.work(run.duration, run.batch)
+    return replace(run, seconds=replace(run.seconds, planner=seconds), planner_fraction=work / seconds / rate)
 
 
 def _measured(studio: Studio, request: GenerationRequest, clock: Clockwork, rate: float, plain: float | None) -> Run:
@@ -280,20 +282,3 @@ def decoder_work(decoder: Any, frames: int) -> float:
         elif isinstance(module, torch.nn.Conv1d):
             work += 2.0 * places * module.weight.numel()
     return float(work)
-
-
-def _filled(module: Any, device: str, kind: torch.dtype) -> Any:
-    """Give an empty module small random numbers; its buffers are as they should be."""
-    for name, parameter in list(module.named_parameters()):
-        value = torch.empty(parameter.shape, dtype=kind, device=device).uniform_(-_SMALL, _SMALL)
-        set_module_tensor_to_device(module, name, device, value=value, dtype=kind)
-    for buffer in module.buffers():
-        buffer.data = buffer.data.to(device, kind if buffer.is_floating_point() else buffer.dtype)
-    return module.eval().requires_grad_(False)
-
-
-def _word_tokenizer() -> PreTrainedTokenizerFast:
-    """A tokenizer that makes one token of each word or mark: for speed, only their number counts."""
-    words = Tokenizer(models.WordLevel({END: 0, "word": 1}, unk_token="word"))  # noqa: S106 - no secret, a word
-    words.pre_tokenizer = pre_tokenizers.Whitespace()
-    return PreTrainedTokenizerFast(tokenizer_object=words, pad_token=END)
