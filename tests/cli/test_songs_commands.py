@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -213,6 +214,21 @@ def test_the_environment_can_name_the_endpoint(
     monkeypatch.setenv("ACESTEP_SERVERLESS_API_KEY", "from-the-environment")
     assert program("generate", "x").code == 0
     assert endpoint.asked[0].headers["authorization"] == "Bearer from-the-environment"
+
+
+def test_ctrl_c_ends_the_command_and_leaves_the_job(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
+    endpoint.says(f"GET status/{JOB_ID}", QUEUED)
+    installed = Path(sys.executable).with_name("acestep-serverless")
+    command = [installed, "generate", "x", *at(endpoint)]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    assert process.stderr.readline().startswith(f"job {JOB_ID} at ")
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == exits.INTERRUPTED.code
+    assert "interrupted" in said
+    assert "Traceback" not in said
+    assert endpoint.times(f"POST cancel/{JOB_ID}") == 0
 
 
 def test_every_error_has_a_code() -> None:

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from scripted_endpoint import JOB_ID, Answer, Awaited, Blocking, ScriptedEndpoint, completed, song
 
 from acestep_serverless.client import (
     Job,
@@ -29,6 +28,7 @@ from acestep_serverless.errors import (
     TooLarge,
     TooManyRequests,
 )
+from scripted_endpoint import JOB_ID, Answer, Awaited, Blocking, ScriptedEndpoint, completed, song
 
 QUEUED = {"id": JOB_ID, "status": "IN_QUEUE"}
 RUNNING = {"id": JOB_ID, "status": "IN_PROGRESS", "output": {"progress": 0.25, "stage": "diffusing"}}
@@ -192,6 +192,16 @@ def test_an_endpoint_that_cannot_hold_answers_back_is_asked_in_intervals(
 ) -> None:
     endpoint.says(f"GET status/{JOB_ID}", QUEUED, RUNNING, completed(song()))
     assert [job.state for job in client.follow(JOB_ID)] == ["IN_QUEUE", "IN_PROGRESS", "COMPLETED"]
+    assert endpoint.times(f"GET status-sync/{JOB_ID}") == 1
+
+
+def test_a_job_that_is_gone_does_not_unlearn_how_to_wait(client: Any, endpoint: ScriptedEndpoint) -> None:
+    endpoint.says("GET status/gone", QUEUED, Answer({"error": "no longer kept"}, 404))
+    with pytest.raises(NotFound, match="no longer kept"):
+        client.wait("gone")
+    endpoint.says(f"GET status/{JOB_ID}", RUNNING)
+    endpoint.says(f"GET status-sync/{JOB_ID}", completed(song()))
+    assert client.wait(JOB_ID).songs
     assert endpoint.times(f"GET status-sync/{JOB_ID}") == 1
 
 

@@ -5,18 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scripted_endpoint import (
-    JOB_ID,
-    SONG,
-    SONG_SHA256,
-    Answer,
-    Awaited,
-    Blocking,
-    ScriptedEndpoint,
-    completed,
-    inline,
-    song,
-)
 
 from acestep_serverless.client import Generation, Patience, Song, generation_of
 from acestep_serverless.client.songs import read_job
@@ -28,6 +16,18 @@ from acestep_serverless.errors import (
     PeerError,
     PeerUnreachable,
     TooLarge,
+)
+from scripted_endpoint import (
+    JOB_ID,
+    SONG,
+    SONG_SHA256,
+    Answer,
+    Awaited,
+    Blocking,
+    ScriptedEndpoint,
+    completed,
+    inline,
+    song,
 )
 
 AUDIO = Answer(SONG, headers={"Content-Type": "audio/mpeg"})

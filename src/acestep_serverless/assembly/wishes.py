@@ -48,6 +48,8 @@ def read_wishes(file: Path | None, flags: Mapping[str, Any], settings: tuple[str
         items = [_item(item, number) for number, item in enumerate(found if isinstance(found, list) else [found], 1)]
     folder = Path() if file is None else file.parent
     wishes = [{**given, **_with_files(item, folder)} for item in items]
+    if not 1 <= len(wishes) <= MOST_WISHES:
+        raise InputError([FieldProblem("--from", f"{len(wishes):,} items", f"must be a list of 1 to {MOST_WISHES:,}")])
     if check:
         _check(wishes, listed)
     return Wishes(tuple(wishes), listed)
@@ -124,8 +126,6 @@ def _path(value: Any, folder: Path) -> Any:
 
 
 def _check(wishes: list[dict[str, Any]], listed: bool) -> None:
-    if not 1 <= len(wishes) <= MOST_WISHES:
-        raise InputError([FieldProblem("--from", f"{len(wishes):,} items", f"must be a list of 1 to {MOST_WISHES:,}")])
     problems = []
     for number, wish in enumerate(wishes, 1):
         try:

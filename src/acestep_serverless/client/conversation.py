@@ -211,17 +211,20 @@ class Conversation:
 
     def _held_look(self, job_id: str, wait: float) -> Steps[Job]:
         """Look at a job; the endpoint holds its answer until the end or for `wait` seconds, if it knows how to."""
-        if self._holds:
+        holds = self._holds
+        if holds:
             url = f"{self.access.address.of_job('status-sync', job_id)}?wait={int(wait * 1000)}"
             try:
                 return (yield from self._looked(url, held=wait))
             except NotFound:
-                self._holds = False
+                holds = False
             except RefusedByEndpoint as error:
                 if error.status not in ROUTE_MISSING:
                     raise
-                self._holds = False
-        return (yield from self.status(job_id))
+                holds = False
+        job = yield from self.status(job_id)
+        self._holds = holds  # The job is there, so it was the route that is not.
+        return job
 
     def _unknown(self, reason: str) -> SubmissionUnknown:
         address = self.access.address

@@ -43,9 +43,8 @@ class StillRunning(PeerError):
 
     def __init__(self, job: Job, seconds: float) -> None:
         self.job = job
-        super().__init__(
-            f"job {job.id} has not ended within {seconds:g} s and goes on: wait for it again, or cancel it"
-        )
+        now = f"has not ended within {seconds:g} s" if seconds else f"is {job.state}"
+        super().__init__(f"job {job.id} {now} and goes on: wait for it, or cancel it")
 
 
 class RefusedByEndpoint(PeerError):
