@@ -60,8 +60,9 @@ class Microphone:
         )
 
     def play(self, first: int, last: int, stop: Stop) -> Floats:
-        """Return the stereo stretch from sample `first` to `last`."""
+        """Return the stereo stretch from sample `first` to `last`; stretches must follow one another."""
         stop()
+        self._voice.forget(first)
         sound = self._effects(self._voice.stretch(first, last), SAMPLE_RATE, reset=False)
         return np.asarray(sound * self._gains, dtype=np.float32)
 

@@ -5,7 +5,7 @@ from acestep_serverless.engines.sketch.sheet import Sheet
 from acestep_serverless.engines.sketch.styles.model import LANES
 
 # Strokes per beat of the roll in the quarters of a build.
-PACES = (1, 2, 4, 4)
+PACES = (1, 2, 2, 4)
 SOFTEST, LOUDEST = 58, 112
 # The last bar keeps its kick only up to here, as a share of the bar: the gap makes the drop.
 KICKS_UNTIL = 0.5
@@ -20,7 +20,7 @@ def build_bar(beat: float, bar: float, step: int, steps: int) -> list[Note]:
         for place in range(int(bar))
         if not last or place < bar * KICKS_UNTIL
     ]
-    pace = PACES[min(3, 4 * step // steps + (1 if steps < 4 and last else 0))]
+    pace = PACES[-1 if last else 4 * step // steps]
     count = round(bar * pace)
     for index in range(count):
         place = index / pace

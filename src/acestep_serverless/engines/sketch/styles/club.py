@@ -207,7 +207,7 @@ DRUM_AND_BASS = Style(
     words={
         "drum and bass": 5,
         "drum n bass": 5,
-        "drum & bass": 5,
+        "drum bass": 5,
         "dnb": 4,
         "jungle": 3,
         "breakbeat": 3,

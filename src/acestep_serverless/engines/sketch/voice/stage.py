@@ -64,6 +64,10 @@ class Voice:
                     channel[begin - first : end - first] += part * np.float32(piece.scale * side * self._gain)
         return sound
 
+    def forget(self, first: int) -> None:
+        """Let go of what ends before sample `first`: a mix that is read once from its start needs it no more."""
+        self._pieces = [piece for piece in self._pieces if piece.last > first]
+
     def _peak(self) -> float:
         end = max(piece.last for piece in self._pieces)
         looks = (self.stretch(first, min(first + _LOOK, end)) for first in range(0, end, _LOOK))
