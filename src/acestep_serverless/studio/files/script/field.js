@@ -52,8 +52,8 @@ export class Field {
   }
 
   #frame() {
-    const help = `${this.schema.description}. ${capital(this.schema["x-allowed"] ?? "")}`;
-    const words = this.schema.enum ? this.schema.description : help;
+    const allowed = this.schema.enum || this.schema["x-allowed"] === "a string" ? "" : capital(this.schema["x-allowed"] ?? "");
+    const words = `${this.schema.description}. ${allowed}`.replaceAll("`", "").trim();
     return h(
       "div",
       { class: "field", data: { field: this.name } },

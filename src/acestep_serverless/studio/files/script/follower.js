@@ -97,7 +97,7 @@ export class Follower extends EventTarget {
   #note(view, known) {
     const own = known?.input ? known : remembered(this.endpoint.id, view.id);
     const job = { ...view, input: own?.input, at: own?.at };
-    if (view.status === "COMPLETED" && known?.status === "COMPLETED") job.output ??= known.output;
+    if (view.status === known?.status) job.output ??= known.output; // The list comes without outputs.
     this.jobs.set(view.id, job);
     if (known && OPEN.has(known.status) && !OPEN.has(view.status)) job.news = true;
   }

@@ -8,19 +8,26 @@ const LONGEST = 40_000;
 const channel = "BroadcastChannel" in window ? new BroadcastChannel("acestep-studio") : null;
 const listeners = new Map();
 
+/** What was read last, by name: inputs are looked up for every job at every look, and mostly nothing has changed. */
+const lately = new Map();
+
 function read(name, otherwise) {
   try {
-    return JSON.parse(localStorage.getItem(name) ?? "null") ?? otherwise;
+    const text = localStorage.getItem(name);
+    if (lately.get(name)?.text !== text) lately.set(name, { text, value: JSON.parse(text ?? "null") });
+    return lately.get(name).value ?? otherwise;
   } catch {
     return otherwise;
   }
 }
 
+/** Write, and tell whether there was room; where there is none this tab goes on, and a reload knows less. */
 function write(name, value) {
   try {
     localStorage.setItem(name, JSON.stringify(value));
+    return true;
   } catch {
-    // Storage is full or switched off: this tab goes on, a reload knows less.
+    return false;
   }
 }
 
@@ -31,10 +38,11 @@ function shorten(input) {
 
 /** Remember the input of a job that was just queued, and tell the other tabs. */
 export function remember(endpoint, job, input) {
-  const jobs = read(`studio.jobs.${endpoint}`, {});
-  jobs[job] = { input: shorten(input), at: Date.now() };
+  const jobs = { ...read(`studio.jobs.${endpoint}`, {}), [job]: { input: shorten(input), at: Date.now() } };
   const newest = Object.entries(jobs).sort((one, other) => other[1].at - one[1].at);
-  write(`studio.jobs.${endpoint}`, Object.fromEntries(newest.slice(0, MOST_JOBS)));
+  for (let kept = MOST_JOBS; kept >= 1; kept = Math.floor(kept / 4)) {
+    if (write(`studio.jobs.${endpoint}`, Object.fromEntries(newest.slice(0, kept)))) break;
+  }
   tell("jobs");
 }
 
