@@ -2,7 +2,6 @@
 
 import asyncio
 
-import pytest
 import sqlalchemy as sa
 
 from acestep_serverless.contract.job import JobRequest
