@@ -157,7 +157,7 @@ def test_every_command_line_of_ours_is_understood(document: str) -> None:
 def test_every_make_target_in_the_documents_exists() -> None:
     makefile = read("Makefile")
     for path in documents.DOCUMENTS:
-        code = re.findall(r"```bash\n.*?```|`[^`\n]+`", path.read_text("utf-8"), re.DOTALL)
+        code = re.findall(r"```bash\n.*?```|`(?:\w+=\S+ )*make [^`\n]+`", path.read_text("utf-8"), re.DOTALL)
         for target in re.findall(r"\bmake ([a-z-]+)", "\n".join(code)):
             assert re.search(rf"^{target}:", makefile, re.MULTILINE), f"{path.name}: make {target}"
 
