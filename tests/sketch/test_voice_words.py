@@ -75,7 +75,14 @@ def test_a_line_without_words_has_no_syllables(text: str) -> None:
 
 
 def test_marks_of_speech_and_phoneme_code_in_lyrics_are_nothing_but_words() -> None:
-    assert spoken_text('<voice name="x">[[h@l]] rock&roll\x07') == "voice name x h l rock roll"
+    assert spoken_text('<voice name="x">[[h@l]] rock&roll\x07', "en") == "voice name x h l rock roll"
+
+
+def test_chinese_characters_are_sung_as_japanese_reads_them() -> None:
+    assert spoken_text("夜空に光る星", "ja") == "よぞら に ひかる ほし"
+    assert spoken_text("空は", "ja") == "そら わ"
+    assert sounds("星", "ja") == ["ho̞", "ɕi"]
+    assert spoken_text("きみのこえ", "ja") == "きみのこえ"
 
 
 def test_what_nobody_pronounces_is_hummed_on_syllables_counted_by_letters() -> None:

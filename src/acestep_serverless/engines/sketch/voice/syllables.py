@@ -12,6 +12,7 @@ from acestep_serverless.engines.sketch.voice.counting import WORD, divided, word
 from acestep_serverless.engines.sketch.voice.espeak import Phone, speak
 from acestep_serverless.engines.sketch.voice.languages import SUNG_LANGUAGES, VOICES, language_of
 from acestep_serverless.engines.sketch.voice.phonemes import boundaries, nuclei
+from acestep_serverless.engines.sketch.voice.readings import in_kana
 
 __all__ = ["SUNG_LANGUAGES", "SpokenSyllable", "Syllable", "language_of", "read_line", "spoken_line"]
 
@@ -39,8 +40,10 @@ class SpokenSyllable:
     nucleus: int
 
 
-def spoken_text(text: str) -> str:
-    """Return the line as it is spoken: words and single spaces."""
+def spoken_text(text: str, language: str) -> str:
+    """Return the line as it is spoken: words and single spaces, Japanese in kana."""
+    if language == "ja":
+        text = in_kana(text)
     words = _NO_WORD.sub(" ", text).replace("\u2019", "'").split()
     return " ".join(word for word in words if word.strip("'"))
 
@@ -58,8 +61,8 @@ def read_line(text: str, language: str) -> tuple[Syllable, ...]:
 
 @lru_cache(maxsize=512)
 def spoken_line(text: str, language: str) -> tuple[SpokenSyllable, ...]:
-    """Return the syllables of a line with their places in `speak(spoken_text(text), VOICES[language])`."""
-    said = spoken_text(text)
+    """Return the syllables of a line with their places in `speak(spoken_text(text, language), VOICES[language])`."""
+    said = spoken_text(text, language)
     if not said:
         return ()
     phones = [phone for phone in speak(said, VOICES[language]).phones if phone.name and phone.stop > phone.start]

@@ -37,7 +37,7 @@ def spoken_for(vocals: Vocals, line: SungLine) -> Spoken:
     """Return what has to be spoken before the line can be sung."""
     if hummed(vocals):
         return Spoken(*HUMMED)
-    return Spoken(spoken_text(line.text), VOICES[vocals.language])
+    return Spoken(spoken_text(line.text, vocals.language), VOICES[vocals.language])
 
 
 def hummed(vocals: Vocals) -> bool:
