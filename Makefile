@@ -11,7 +11,7 @@ JAVASCRIPT := tests/endpoint/javascript
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help song serve test test-model check bench docs clean
+.PHONY: help song serve test test-model check bench bench-music docs clean
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -67,6 +67,14 @@ docs: $(VENV)/.test ## the pages as a site, into docs/_build/html; their tables 
 	@$(BIN)/python docs/generate
 	@$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html -d docs/_build/doctrees docs docs/_build/html
 	@echo "docs/_build/html/index.html"
+
+$(VENV)/.bench: $(VENV)/.default
+	@echo "installing the extra [bench] into $(VENV) (librosa, PocketSphinx; about a minute, once)"
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
+	@touch $@
+
+bench-music: $(VENV)/.bench ## public listeners judge the sketch engine's songs (WORDS=--quick for a minute or two)
+	@$(BIN)/python -m bench.music $(WORDS)
 
 clean: ## remove the environment and what the commands made
 	@rm -rf $(VENV) outputs data docs/_build .pytest_cache .mypy_cache .ruff_cache

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 RATE, HOP = 22_050, 256
 """A hop of 11.6 ms: with librosa's usual 23 ms the grid of tempos is coarser than 4 % above 150 bpm."""
 TOLERANCE = 0.04
+LOWEST, OCTAVES = librosa.note_to_hz("C2"), 6
+"""Where keys are heard: below 65 Hz lies the kick drum, whose pitch is nobody's key."""
 BEATS_APART = 8
 """Beats over which an interval is measured, so that the hop's own grid plays no part."""
 
@@ -82,7 +84,8 @@ def tempo_agrees(heard: float, bpm: float, meter: str) -> bool:
 def chroma_of(sound: Mono) -> NDArray[np.float64]:
     """Return the mean energy of the 12 pitch classes of the harmonic part, C first."""
     harmonic = librosa.effects.harmonic(sound, margin=2.0)
-    return np.asarray(librosa.feature.chroma_cqt(y=harmonic, sr=RATE, hop_length=2048, tuning=0.0).mean(axis=1))
+    heard = {"hop_length": 2048, "fmin": LOWEST, "n_octaves": OCTAVES, "tuning": 0.0}
+    return np.asarray(librosa.feature.chroma_cqt(y=harmonic, sr=RATE, **heard).mean(axis=1))
 
 
 @cache

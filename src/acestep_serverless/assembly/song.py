@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import httpx
 from rich.console import Console
 
 from acestep_serverless.assembly.serve import bind
+from acestep_serverless.contract.media import SIDE_FILES
 from acestep_serverless.errors import AcestepServerlessError
 from acestep_serverless.settings import Settings
 
@@ -83,24 +84,26 @@ def authorization(settings: Settings) -> dict[str, str]:
     return {"Authorization": f"Bearer {keys[0]}"} if keys else {}
 
 
-def order(url: str, settings: Settings, wish: Mapping[str, Any], folder: Path) -> tuple[Path, dict[str, Any]]:
-    """Send the guide's request, wait for the song and save it; gives its path and the job's status object."""
+def order(url: str, settings: Settings, wish: Mapping[str, Any], folder: Path) -> tuple[list[Path], dict[str, Any]]:
+    """Send the guide's request, wait for the song and save it, and what lies beside it; gives the paths, the song's
+    first, and the job's status object."""
     with httpx.Client(base_url=url, headers=authorization(settings), timeout=SONG_LIMIT, trust_env=False) as http:
         answer = http.post(f"/v2/{settings.endpoint_id}/runsync", json={"input": wish})
         job = answer.json()
         if job.get("status") != "COMPLETED":
             raise AcestepServerlessError(str(job.get("error", job)))
         song = job["output"]["results"][0]
-        audio = http.get(song["file"])
-        audio.raise_for_status()
+        files = [song["file"], *(song[kind]["file"] for kind in SIDE_FILES if kind in song)]
+        answers = [http.get(file).raise_for_status() for file in files]
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"song-{job['id'].removeprefix('sync-')[:8]}{Path(song['file']).suffix}"
-    path.write_bytes(audio.content)
-    return path, job
+    paths = [folder / f"song-{job['id'].removeprefix('sync-')[:8]}{Path(file).suffix}" for file in files]
+    for path, answer in zip(paths, answers, strict=True):
+        path.write_bytes(answer.content)
+    return paths, job
 
 
-def tell(path: Path, job: Mapping[str, Any], seconds: Mapping[str, float]) -> None:
-    """Print what the song is and where the time went."""
+def tell(path: Path, job: Mapping[str, Any], seconds: Mapping[str, float], beside: Sequence[Path] = ()) -> None:
+    """Print what the song is, where the time went, and what lies beside it."""
     song = job["output"]["results"][0]
     metas = song.get("metas") or {}
     units = (("bpm", " bpm"), ("keyscale", ""))
@@ -113,6 +116,8 @@ def tell(path: Path, job: Mapping[str, Any], seconds: Mapping[str, float]) -> No
         f"  timings   endpoint up {seconds['up']:.1f} s, waited for the worker {job['delayTime'] / 1000:.1f} s, "
         f"song made in {job['executionTime'] / 1000:.1f} s, all in all {seconds['all']:.1f} s"
     )
+    if beside:
+        OUT.print(f"  beside    {', '.join(map(str, beside))}", markup=False)
     for warning in job["output"].get("warnings", []):
         OUT.print(f"  note      {warning}", markup=False)
 
@@ -125,8 +130,8 @@ def make_song(environ: Mapping[str, str], folder: Path) -> Path:
         OUT.print(f"'{wish['caption']}', {wish['duration']} s", markup=False)
         with endpoint(settings, data_dir) as url, OUT.status("the endpoint is up, the band plays ..."):
             up = time.monotonic() - began
-            path, job = order(url, settings, wish, folder)
-        tell(path, job, {"up": up, "all": time.monotonic() - began})
+            (path, *beside), job = order(url, settings, wish, folder)
+        tell(path, job, {"up": up, "all": time.monotonic() - began}, beside)
     return path
 
 
