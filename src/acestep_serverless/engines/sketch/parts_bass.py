@@ -2,14 +2,18 @@
 
 from random import Random
 
+from acestep_serverless.engines.sketch.form import Stretch
 from acestep_serverless.engines.sketch.grids import Event, bar_events
 from acestep_serverless.engines.sketch.groove import perform
 from acestep_serverless.engines.sketch.harmony import Span
+from acestep_serverless.engines.sketch.parts_drums import fills_here
 from acestep_serverless.engines.sketch.score import Note, Part
 from acestep_serverless.engines.sketch.sheet import Sheet, loudness, section_grid
 from acestep_serverless.engines.sketch.theory import Chord, Key, scale_over
 
 ENTERS = 0.3
+# From this energy on the bass runs under the drummer's fills.
+RUNS = 0.45
 HIGHEST_ABOVE_LOW = 24
 
 
@@ -30,6 +34,8 @@ def walking(previous: int | None, span: Span, key: Key, low: int, rng: Random) -
     here = previous if previous is not None else root_pitch(span.chord, low)
     scale = scale_over(key, span.chord)
     options = [p for p in range(here - 4, here + 6) if p % 12 in scale and p != here and low - 2 <= p <= low + 19]
+    if not options:  # the line comes down from an octave above the range
+        return root_pitch(span.chord, low)
     weights = [(2.5 if p % 12 in span.chord.pitch_classes else 1.0) / (1 + 0.2 * abs(p - here)) for p in options]
     return rng.choices(options, weights)[0]
 
@@ -65,6 +71,18 @@ def bass_bar(sheet: Sheet, events: tuple[Event, ...], beat: float, energy: float
     return notes
 
 
+def answered(sheet: Sheet, stretch: Stretch, index: int, events: tuple[Event, ...]) -> tuple[Event, ...]:
+    """The figure of a bar as the drums ask for it: a run under a fill, silence at the top of a build."""
+    step = sheet.build_step(stretch, index)
+    if step is not None:
+        return () if step[0] == step[1] - 1 else events
+    if sheet.brief.drums is None or stretch.energy < RUNS or not fills_here(stretch, index):
+        return events
+    last = sheet.plan.beats_per_bar - 1
+    kept = tuple(Event(e.start, min(e.length, last - e.start), e.mark) for e in events if e.start < last)
+    return (*kept, Event(last, 0.5, "W"), Event(last + 0.5, 0.5, "A"))
+
+
 def bass_part(sheet: Sheet) -> Part:
     """The whole bass part, with the tonic under the final chord."""
     bass = sheet.brief.style.bass
@@ -74,7 +92,8 @@ def bass_part(sheet: Sheet) -> Part:
         if stretch.energy < ENTERS and stretch.name == "intro":
             continue
         grid = section_grid(stretch, bass.verse, bass.chorus)
-        notes += bass_bar(sheet, bar_events(grid, sheet.brief.meter, index), beat, stretch.energy, rng)
+        events = answered(sheet, stretch, index, bar_events(grid, sheet.brief.meter, index))
+        notes += bass_bar(sheet, events, beat, stretch.energy, rng)
     notes = sheet.before_final(notes)
     final = sheet.spans[-1]
     notes.append(Note(final.start, final.length, root_pitch(final.chord, bass.low), 100))

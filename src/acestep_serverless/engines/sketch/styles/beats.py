@@ -101,11 +101,11 @@ TRAP = Style(
     ),
     drums=Drums(
         kit=25,
-        verse={"kick": "X.....x....x....", "clap": "........X.......", "hat": "x.x.x.x.x.x.x.r."},
+        verse={"kick": "X.....x....x....", "clap": "........X.......", "hat": "X.x.X.x.X.x.X.r."},
         chorus={
             "kick": "X..x..x....x..x.|X.....x..x.x....",
             "clap": "........X.......|........X.....o.",
-            "hat": "x.x.x.rrx.x.t.x.|x.xxx.x.r.x.x.rr",
+            "hat": "X.x.X.rrX.x.X.t.|X.xxX.x.X.x.X.rr",
             "open": "..............x.|......x.........",
         },
         fills=(

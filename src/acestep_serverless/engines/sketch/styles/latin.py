@@ -99,13 +99,13 @@ REGGAETON = Style(
     ),
     drums=Drums(
         kit=25,
-        verse={"kick": "X...X...X...X...", "snare": "...X..X....X..X."},
+        verse={"kick": "X...X...X...X...", "snare": "...x..x....x..x.", "hat": "X.o.X.o.X.o.X.o."},
         chorus={
             "kick": "X...X...X...X...",
-            "snare": "...X..X....X..X.",
-            "clap": "...x..x....x..x.",
-            "hat": "x.x.x.x.x.x.x.x.",
-            "shaker": "oxoxoxoxoxoxoxox",
+            "snare": "...X..x....X..x.",
+            "clap": "......x.......x.",
+            "hat": "X.x.X.x.X.x.X.x.",
+            "shaker": "X.o.X.o.X.o.X.o.",
         },
         fills=(
             {"kick": "X...X...X...X...", "snare": "...X..X.x.xxx.xx"},

@@ -106,11 +106,11 @@ BOSSA = Style(
     ),
     drums=Drums(
         kit=40,
-        verse={"rim": "x..x..x...x..x..", "kick": "x..xx..xx..xx..x", "shaker": "xoxoxoxoxoxoxoxo"},
+        verse={"rim": "x..x..x...x..x..", "kick": "x..xx..xx..xx..x", "shaker": "XoooXoooXoooXooo"},
         chorus={
             "rim": "..x..x..x..x..x.|x..x..x...x..x..",
             "kick": "X..xX..xX..xX..x|X..xX..xX..xX..x",
-            "hat": "x.xox.xox.xox.xo|x.xox.xox.xox.xo",
+            "hat": "X.ooX.ooX.ooX.oo|X.ooX.ooX.ooX.oo",
             "conga_low": "......x.......xx|......x......xx.",
         },
         fills=(
