@@ -26,4 +26,5 @@ def in_kana(text: str) -> str:
 def _dictionary() -> Any:
     import pykakasi
 
-    return pykakasi.kakasi()
+    build: Any = pykakasi.kakasi
+    return build()
