@@ -3,14 +3,12 @@
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from functools import cache
 from multiprocessing import get_context
 
-from acestep_serverless.engines.base import GenerationRequest, Piece, Song
-from acestep_serverless.engines.sketch.engine import SketchEngine
 from bench.music.cleanness import Cleanness, cleanness
 from bench.music.grid import Case
 from bench.music.listening import Heard, key_agrees, listen, mono, tempo_agrees
+from bench.music.making import song_of
 
 PROCESSES = 2
 
@@ -44,23 +42,6 @@ class Judged:
         request = self.case.request
         wishes = ((request.bpm, self.bpm), (request.key_scale, self.key_scale), (request.time_signature, self.meter))
         return self.seconds == request.duration and all(not wish or wish == made for wish, made in wishes)
-
-
-@cache
-def engine() -> SketchEngine:
-    """The engine of this process, its sounds read."""
-    made = SketchEngine()
-    made.load(lambda _fraction, _stage: None)
-    return made
-
-
-def song_of(request: GenerationRequest) -> Song:
-    """Make the request's first song. Raises what the engine raises."""
-    for made in engine().generate([Piece(request, lambda _fraction, _stage: None, lambda: False)]):
-        if made.song is not None:
-            return made.song
-        raise made.failure or RuntimeError("the engine ended without a song")
-    raise RuntimeError("the engine made nothing")
 
 
 def judged(case: Case) -> Judged:
