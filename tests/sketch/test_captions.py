@@ -1,13 +1,15 @@
 """Does every word of a caption land where it was meant? Styles by many names, players, keys, numbers, voices."""
 
+from itertools import pairwise
+
 import pytest
 
 from acestep_serverless.engines.base import GenerationRequest
 from acestep_serverless.engines.sketch.brief import Brief, make_brief, named_key
 from acestep_serverless.engines.sketch.composer import compose
 from acestep_serverless.engines.sketch.score import Score
-from acestep_serverless.engines.sketch.seats import FAMILIES, GENERIC, INSTRUMENTS, SUBSTITUTES
-from acestep_serverless.engines.sketch.words import VOICE_WORDS
+from acestep_serverless.engines.sketch.seats import FAMILIES, GENERIC, INSTRUMENTS, SUBSTITUTES, negations
+from acestep_serverless.engines.sketch.words import VOICE_WORDS, normalise
 
 
 def brief(caption: str, seed: int = 1, **fields) -> Brief:
@@ -75,6 +77,28 @@ def test_an_instrument_that_is_left_out_is_replaced_and_not_heard(family, style)
     parts = score(f"{style}, no {family}").parts
     assert not [part.role for part in parts if part.role != "drums" and part.program in FAMILIES[family]]
     assert {"chords", "melody"} <= {part.role for part in parts}
+
+
+@pytest.mark.parametrize(
+    ("caption", "left_out", "kept"),
+    [
+        ("rock, no drums, no bass, no pads", ("drums", "bass", "pads"), "rock"),
+        ("pop without any drums or the bass and with flute", ("drums", "bass"), "pop with flute"),
+        ("jazz minus piano", ("piano",), "jazz"),
+        ("no rock just jazz", (), "just jazz"),
+        ("beatless ambient without", ("beat",), "ambient"),
+    ],
+)
+def test_negations_reach_as_far_as_they_name_things(caption, left_out, kept):
+    text, dropped = negations(normalise(caption))
+    assert tuple(dropped) == left_out
+    assert text.replace("and ", "") == kept
+
+
+def test_a_solo_instrument_fills_the_time_between_its_chords():
+    chords = next(part for part in score("solo harp, pop", bpm=40).parts if part.role == "chords").notes
+    gaps = [(after.start - before.start) * 1.5 for before, after in pairwise(chords)]
+    assert max(gaps[:-8]) < 1.5
 
 
 def test_tables_of_instruments_agree():

@@ -19,6 +19,7 @@ from acestep_serverless.engines.sketch.styles.model import Comping, Counter, Pad
 NAMED_PAD = Pad(Sound(48, -8, 0.0, 0.4), centre=62)
 NAMED_COUNTER = Counter(Sound(61, -8, 0.3, 0.3), enters=0.5)
 NAMED_ARPEGGIO = Comping(Sound(46, -7, 0.3, 0.4), verse="1.3.2.4.3.5.4.3.", chorus="1.2.3.4.5.4.3.2.", centre=66)
+BROKEN = ("1-2-3-4-3-4-3-2-", "x-3-4-5-x-4-3-2-")
 SOLO_ROLES = frozenset({"bass", "chords", "melody"})
 
 
@@ -30,13 +31,19 @@ class Composition:
     warnings: tuple[str, ...] = ()
 
 
+def alone(player: Comping) -> Comping:
+    """How the chords are played where nobody else fills the time between them: broken, roots and all."""
+    return replace(player, verse=BROKEN[0], chorus=BROKEN[1], rootless=False, power=False, enters=0.0)
+
+
 def players(sheet: Sheet, tune: Tune) -> dict[str, Callable[[], Part]]:
     """Who could play, by role, in the order of the score."""
     style, named = sheet.brief.style, sheet.brief.seats.programs
+    chords = style.chords if sheet.brief.seats.solo is None else alone(style.chords)
     band: dict[str, Callable[[], Part]] = {
         "drums": lambda: drum_part(sheet),
         "bass": lambda: bass_part(sheet),
-        "chords": lambda: comping_part(sheet, style.chords, "Chords", "chords"),
+        "chords": lambda: comping_part(sheet, chords, "Chords", "chords"),
         "melody": lambda: melody_part(sheet, tune.played),
     }
     if (pad := style.pad or (NAMED_PAD if "pad" in named else None)) is not None:

@@ -183,8 +183,8 @@ LEFT_OUT = {
     "lyrics": ("voice",),
     "words": ("voice",),
 }
-NEGATION = re.compile(r"\b(?:no|without|minus|zero)((?: \w+(?: (?:and|or|nor|any))?){1,5})")
-LESS = re.compile(r"\b(drum|beat|bass)less\b")
+NEGATIONS = frozenset({"no", "without", "minus", "zero"})
+LESS = re.compile(r"(drum|beat|bass)less")
 SOLO = re.compile(r"\b(?:solo|unaccompanied|only|just)(?: an?)?((?: \w+){1,3})|\b(\w+) only\b")
 # Who can play a piece alone, and on which program.
 SOLOISTS = {
@@ -215,7 +215,7 @@ GENERIC: dict[str, tuple[int, tuple[str, ...]]] = {
     "keys": (4, CHORDS),
     "woodwinds": (71, ("counter", "melody")),
 }
-JOINING = frozenset({"and", "or", "nor", "any"})
+JOINING = frozenset({"and", "or", "nor", "any", "a", "the"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,22 +245,27 @@ class Seats:
 def negations(text: str) -> tuple[str, list[str]]:
     """The normalised text without its "no ..." phrases, and the words that these leave out.
 
-    A phrase reaches over as many following words as name things that can be left out ("no drums or bass").
+    A phrase reaches over as many following words as name things that can be left out ("no drums or bass"); where the
+    first one names nothing here ("no rock"), that word alone is left out of the text.
     """
+    kept: list[str] = []
     dropped: list[str] = []
-
-    def drop(match: re.Match[str]) -> str:
-        words = match[1].split()
-        count = 0
-        while count < len(words) and (words[count] in LEFT_OUT or words[count] in FAMILIES or words[count] in JOINING):
-            count += 1
-        dropped.extend(word for word in words[:count] if word not in JOINING)
-        # "no rock": the first unknown word is what is left out, the rest goes on as text.
-        return " ".join(words[count:] if count else words[1:])
-
-    text = NEGATION.sub(drop, text)
-    dropped += [match[1] for match in LESS.finditer(text)]
-    return " ".join(LESS.sub("", text).split()), dropped
+    words = iter([*text.split(), ""])
+    word = next(words)
+    while word:
+        if word not in NEGATIONS:
+            lacking = LESS.fullmatch(word)
+            (dropped if lacking else kept).append(lacking[1] if lacking else word)
+            word = next(words)
+            continue
+        word, before = next(words), len(dropped)
+        while word in LEFT_OUT or word in FAMILIES or word in JOINING:
+            if word not in JOINING:
+                dropped.append(word)
+            word = next(words)
+        if len(dropped) == before and word and word not in NEGATIONS:
+            word = next(words)
+    return " ".join(kept), dropped
 
 
 def named_instruments(text: str, own: frozenset[int]) -> Iterator[tuple[str, int | None, tuple[str, ...]]]:
