@@ -201,7 +201,7 @@ def test_a_job_that_is_gone_does_not_unlearn_how_to_wait(client: Any, endpoint: 
         client.wait("gone")
     endpoint.says(f"GET status/{JOB_ID}", RUNNING)
     endpoint.says(f"GET status-sync/{JOB_ID}", completed(song()))
-    assert client.wait(JOB_ID).songs
+    assert client.wait(JOB_ID, timeout=60).songs
     assert endpoint.times(f"GET status-sync/{JOB_ID}") == 1
 
 
