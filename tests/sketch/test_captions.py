@@ -165,3 +165,4 @@ def test_what_was_understood_is_said_in_words():
     assert {"sad", "80s", "slow", "flute", "no drums"} <= set(found)
     assert any(word.endswith("voice") for word in found)
     assert brief("zzyzx pop").understood == ("pop",)
+    assert brief("piano ballad").understood == ("piano ballad",)

@@ -189,7 +189,11 @@ def understood(text: str, style: Style, seats: Seats, singing: Singing | None) -
     solo = ["solo"] if seats.solo is not None else []
     voice = [f"{singing.kind} voice"] if singing else []
     without = [f"no {word}" for word in seats.left_out]
-    return tuple(dict.fromkeys([style.name, *said, *solo, *seats.named, *voice, *without]))
+    words = dict.fromkeys((*said, *solo, *seats.named))
+    news = [
+        word for word in words if not any(has(longer, word) >= 0 for longer in (style.name, *words) if longer != word)
+    ]
+    return tuple(dict.fromkeys([style.name, *news, *voice, *without]))
 
 
 def make_brief(request: GenerationRequest, seed: int) -> Brief:
