@@ -1,6 +1,13 @@
 """How do these pages become a site? Sphinx reads them as MyST Markdown, without the net."""
 
+import sys
+from pathlib import Path
+
 from sphinx.application import Sphinx
+
+sys.path.insert(0, str(Path(__file__).parent / "generate"))
+from marks import filled
+from sentences import sentences_table
 
 project = "acestep-serverless"
 author = "the contributors of acestep-serverless"
@@ -27,6 +34,13 @@ def links_of_the_root(_: Sphinx, __: object, ___: str, content: list[str]) -> No
     content[0] = text
 
 
+def sentences(_: Sphinx, page: str, content: list[str]) -> None:
+    """Put every sentence of the source into the page about errors: they change too often to be kept there."""
+    if page == "errors":
+        content[0] = filled(content[0], "sentences", sentences_table(), "written when the site is built")
+
+
 def setup(app: Sphinx) -> None:
     """Called by Sphinx before it reads the pages."""
     app.connect("include-read", links_of_the_root)
+    app.connect("source-read", sentences)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from http_page import routes
+from marks import filled
 from settings_table import bounds_table, settings_table
 
 DOCS = Path(__file__).resolve().parents[1]
@@ -27,16 +28,6 @@ PARTS: Mapping[tuple[str, str], Callable[[], str]] = {
     ("moving.md", "differences"): differences,
 }
 """What makes each part, by page and mark."""
-
-
-def filled(page: str, name: str, text: str) -> str:
-    """Give a page with the part of this name replaced. Raises ValueError for a page without its two marks."""
-    first, last = f"<!-- made from the code: {name} -->\n", f"<!-- end: {name} -->"
-    before, found, rest = page.partition(first)
-    _, closed, after = rest.partition(last)
-    if not (found and closed):
-        raise ValueError(f"the marks of {name!r} are not both there")
-    return f"{before}{first}{text.strip()}\n{last}{after}"
 
 
 def main(check: bool) -> list[str]:

@@ -3,12 +3,16 @@
 import ast
 import inspect
 import re
+import sys
 from functools import cache
 
 import httpx
 import pytest
 from doc_endpoint import KEY, Served
 from documents import ROOT, read, table
+
+sys.path.insert(0, str(ROOT / "docs" / "generate"))
+from sentences import SOURCE, sentences
 
 from acestep_serverless import errors
 from acestep_serverless.client import endings, exchange
@@ -66,6 +70,18 @@ def test_every_sentence_is_one_that_the_code_says() -> None:
     # A problem of a field is put together: its name, what is allowed, what was given.
     allowed = [re.sub(r"^\w+: |, got \.\.\.$", "", sentence) for sentence in sentences]
     assert [one for one, part in zip(sentences, allowed, strict=True) if not (_is_said(one) or _is_said(part))] == []
+
+
+@pytest.mark.parametrize("room", ["gateway", "jobs", "registry", "database"])
+def test_every_sentence_of_the_gateway_is_on_the_page(room: str) -> None:
+    pages = quoted()
+    raised = {text for _, text in sentences(SOURCE / room)}
+    lost = [
+        text
+        for text in raised
+        if not any(_fits(one.split("..."), text) or _fits(text.split("..."), one) for one in pages)
+    ]
+    assert lost == []
 
 
 def test_every_status_code_has_its_section() -> None:
