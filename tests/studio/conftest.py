@@ -1,4 +1,4 @@
-"""One gateway and one browser for all tests of the page; each test has a fresh context, which is watched."""
+"""One gateway for all tests of the page, a browser for each file of them; each test has a fresh context, watched."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -33,8 +33,9 @@ def hand(served: ServedStudio) -> HandWorker:
     return HandWorker(served)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """One for each file: while Playwright's blocking interface is open, no asynchronous test runs in this process."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=browser_program())
         yield browser

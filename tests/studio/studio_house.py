@@ -105,15 +105,15 @@ class HandWorker:
         assert answer.status_code == 200, "nothing waits"
         return answer.json()["id"]
 
-    def _tell(self, job_id: str, body: dict[str, Any]) -> None:
+    def tell(self, job_id: str, body: dict[str, Any]) -> None:
         answer = self.http.post(f"{self.base}/job-done/{self.id}/{job_id}", params=self.token, json=body)
         assert answer.status_code == 200, answer.text
 
     def progress(self, job_id: str, share: float, stage: str) -> None:
-        self._tell(job_id, {"status": "IN_PROGRESS", "output": {"progress": share, "stage": stage}})
+        self.tell(job_id, {"status": "IN_PROGRESS", "output": {"progress": share, "stage": stage}})
 
     def fail(self, job_id: str, error: str) -> None:
-        self._tell(job_id, {"error": error})
+        self.tell(job_id, {"error": error})
 
     def deliver(self, job_id: str, prompt: str, *, seconds: int = 8, lrc: str = "", **more: Any) -> None:
         """Deliver one song: a tone that swells and fades."""
@@ -139,7 +139,7 @@ class HandWorker:
             **more,
         }
         output = {"task_id": "t", "status": "completed", "duration": seconds, "batch_size": 1, "results": [song]}
-        self._tell(job_id, {"output": output})
+        self.tell(job_id, {"output": output})
 
 
 def encoded(text: str) -> str:

@@ -107,8 +107,31 @@ def test_a_span_dragged_over_the_wave_becomes_a_repaint(studio, served, hand):
     assert values == {"task_type": "repaint", "src_audio": served.status(wanted)["output"]["results"][0]["file"]}
     starts = [page.locator(f"#field-repainting_{end}").input_value() for end in ("start", "end")]
     assert [round(float(second)) for second in starts] == [2, 4]
+    page.set_input_files(
+        "[data-field=src_audio] input[type=file]", files=[{"name": "a.wav", "mimeType": "audio/wav", "buffer": b"RIFF"}]
+    )
+    expect(page.locator("#field-src_audio")).to_have_value("data:audio/wav;base64,UklGRg==")
     card.get_by_label("From (s)").fill("1")
     expect(card.locator(".span-said")).to_have_text("0:01 to 0:04, 3.0 s")
+
+
+def test_words_in_place_of_a_song_are_shown_and_can_be_gone_on_with(studio, hand):
+    page = studio.open(BY_HAND)
+    wanted = submit(page, "Describe me")
+    hand.take()
+    metas = {"bpm": 88, "keyscale": "E minor", "timesignature": "N/A"}
+    found = {
+        "analysis": "full_analysis_only",
+        "prompt": "A ballad on a nylon guitar",
+        "lyrics": "[Verse]\nla",
+        "metas": metas,
+    }
+    hand.tell(wanted, {"output": {"task_id": "t", "status": "completed", "results": [found]}})
+    card = page.locator(".analysis", has_text="A ballad on a nylon guitar")
+    expect(card.locator("h3")).to_have_text("A song in words")
+    card.get_by_role("button", name="Compose with these words").click()
+    filled = [page.locator(f"#field-{name}").input_value() for name in ("caption", "lyrics", "bpm", "key_scale")]
+    assert filled == ["A ballad on a nylon guitar", "[Verse]\nla", "88", "E minor"]
 
 
 def test_whatever_comes_from_outside_stays_text(studio, served, hand):

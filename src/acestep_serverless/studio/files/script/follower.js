@@ -9,6 +9,7 @@ const QUICK = 1000;
 /** `/requests` may be asked 10 times in 10 s with one key, and other tabs ask as well. */
 const LISTING = 3000;
 const IDLE = 5000;
+const CALMEST = 20000;
 const SLOWEST = 30000;
 
 export const OPEN = new Set(["IN_QUEUE", "IN_PROGRESS"]);
@@ -60,12 +61,13 @@ export class Follower extends EventTarget {
     if (document.hidden) return; // visibilitychange looks again
     this.looking = true;
     try {
-      if (performance.now() - this.listed >= LISTING - 50 || !this.open.length) await this.#list();
+      if (performance.now() - this.listed >= LISTING * this.pages - 50 || !this.open.length) await this.#list();
       else await this.#refresh();
       await this.#outputs();
       this.problem = "";
       this.ready = true;
-      this.pause = this.open.length || this.listed === -Infinity ? QUICK : Math.min(Math.max(this.pause, IDLE) * 1.2, 20000);
+      const calm = Math.max(IDLE, LISTING * this.pages);
+      this.pause = this.open.length || this.listed === -Infinity ? QUICK : Math.max(calm, Math.min(this.pause * 1.2, CALMEST));
     } catch (error) {
       this.problem = error.message;
       this.pause = Math.min(Math.max(this.pause * 2, error.retryAfter * 1000, 2 * QUICK), SLOWEST);

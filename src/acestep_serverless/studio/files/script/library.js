@@ -1,5 +1,6 @@
 // Which songs are there? Every finished one of the endpoint, newest first; where there is none, what to do.
 
+import { Analysis } from "./analysis.js";
 import { announce, arrange, byId, h, icon, say } from "./dom.js";
 import { FIRST } from "./examples.js";
 import { Song } from "./song.js";
@@ -17,7 +18,7 @@ export class Library {
     follower.addEventListener("change", () => this.show());
     follower.addEventListener("ended", (event) => this.#arrived(event.detail));
     player.addEventListener("change", () => this.#showPlaying());
-    window.addEventListener("themed", () => this.songs.forEach((song) => song.wave.draw()));
+    window.addEventListener("themed", () => this.songs.forEach((song) => song.wave?.draw()));
   }
 
   show() {
@@ -25,19 +26,21 @@ export class Library {
     if (!follower.ready) return;
     const wanted = [];
     for (const job of follower.jobs.values()) {
-      if (job.status === "COMPLETED") (job.output?.results ?? []).forEach((item, index) => item.file && wanted.push(this.#song(job, index)));
+      if (job.status === "COMPLETED") (job.output?.results ?? []).forEach((_, index) => wanted.push(this.#entry(job, index)));
     }
+    const songs = wanted.filter((one) => one instanceof Song);
     const kept = new Set(wanted);
     for (const [key, song] of this.songs) if (!kept.has(song)) this.songs.delete(key);
     arrange(byId("song-list"), wanted.map((song) => song.element));
-    say(byId("song-count"), wanted.length ? this.#count(wanted) : "");
+    say(byId("song-count"), songs.length ? this.#count(songs) : "");
     byId("more").hidden = follower.total <= follower.jobs.size;
     this.#showEmpty(wanted.length === 0);
   }
 
-  #song(job, index) {
+  #entry(job, index) {
     const key = `${job.id}/${index}`;
-    if (!this.songs.has(key)) this.songs.set(key, new Song(job, index, this));
+    const Kind = job.output.results[index].analysis ? Analysis : Song;
+    if (!this.songs.has(key)) this.songs.set(key, new Kind(job, index, this));
     return this.songs.get(key);
   }
 
@@ -77,11 +80,11 @@ export class Library {
     const song = this.songs.get(`${job.id}/0`);
     if (!song) return;
     announce(`Ready: ${song.title}`);
-    if (this.awaited.delete(job.id) && liking.get("autoplay", true) && !this.player.playing) this.player.play(song).catch(this.problem);
+    if (this.awaited.delete(job.id) && song.sound && liking.get("autoplay", true) && !this.player.playing) this.player.play(song).catch(this.problem);
   }
 
   #showPlaying() {
-    for (const song of this.songs.values()) song.showPlaying(song === this.player.song && this.player.playing);
+    for (const song of this.songs.values()) song.showPlaying?.(song === this.player.song && this.player.playing);
   }
 
   again(song) {
