@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 from program_here import Program
 
-from acestep_serverless.assembly.ledger import LEDGER_FILE, Entry, Ledger, keys_of
+from acestep_serverless.assembly.ledger import LEDGER_FILE, Entry, Ledger, Step, keys_of
+from acestep_serverless.assembly.many import Run
 from acestep_serverless.cli import exits
-from acestep_serverless.client import Patience
+from acestep_serverless.client import AsyncClient, Patience
 from acestep_serverless.errors import Conflict, InputError
 from scripted_endpoint import JOB_ID, SONG, Answer, ScriptedEndpoint, completed, inline, song
 
@@ -122,15 +123,19 @@ def test_a_job_that_an_earlier_run_queued_is_waited_for(
     assert endpoint.times("POST run") == 0
 
 
-def test_a_list_is_made_here_and_kept(program: Program, tmp_path: Path) -> None:
-    (tmp_path / "list.yaml").write_text("- {caption: piano, seed: 1}\n- {caption: piano, seed: 1}\n")
-    words = ("generate", "--from", "list.yaml", "--duration", "1", "--engine", "sketch")
-    first, again = program(*words), program(*words)
-    assert (first.code, again.code) == (0, 0), first.err
-    assert first.out.count("engine sketch, seed 1") == 2
-    assert again.out.count("(made before)") == 2
-    one, two = sorted((tmp_path / "outputs").glob("*.mp3"))
-    assert one.read_bytes() == two.read_bytes()
+@pytest.mark.parametrize("step", ["sending", "queued"])
+async def test_what_an_ended_process_was_making_itself_is_made_again(
+    endpoint: ScriptedEndpoint, tmp_path: Path, step: Step
+) -> None:
+    """Its jobs ended with it, so there is no doubt and nothing to wait for."""
+    ledger, wish = Ledger(tmp_path), {"caption": "one"}
+    ledger.note(Entry(*keys_of([wish]), step, "", "local-1"))
+    async with AsyncClient(endpoint.url) as songs:
+        (made,) = await Run(songs, "", ledger).make([wish], lambda made: None)
+    assert made.error is None
+    assert ledger.has_all(keys_of([wish]))
+    assert endpoint.times("POST run") == 1
+    ledger.close()
 
 
 @pytest.mark.parametrize(
