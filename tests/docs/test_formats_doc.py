@@ -4,6 +4,7 @@ from documents import read, table
 
 from acestep_serverless.audio import readable
 from acestep_serverless.audio.formats import FORMATS
+from acestep_serverless.contract.media import SIDE_FILES
 
 
 def test_the_table_of_formats_is_the_code_s() -> None:
@@ -22,3 +23,8 @@ def test_the_limits_are_the_code_s() -> None:
     assert f"at most {readable.LONGEST_SECONDS:g} s and {readable.LARGEST_BYTES >> 30} GiB" in text
     assert f"over {readable.HIGHEST_SAMPLE:g} times full scale" in text
     assert f"with {readable.LONGEST_WORK_SECONDS:g} s of time" in text
+
+
+def test_the_table_of_what_lies_beside_a_song_is_the_code_s() -> None:
+    rows = [[cell.strip("`") for cell in row[:3]] for row in table("docs/formats.md", "Result")]
+    assert rows == [[name, f".{kind.suffix}", kind.media_type] for name, kind in SIDE_FILES.items()]
