@@ -160,6 +160,23 @@ def test_threads_that_speak_at_once_hear_their_own_words() -> None:
     assert all(np.array_equal(heard[number].samples, alone[number].samples) for number in range(8))
 
 
+@pytest.mark.parametrize(
+    ("text", "language", "package"), [("Hello", "en", "espeakng-loader"), ("星", "ja", "pykakasi")]
+)
+def test_a_missing_package_is_named_with_its_command(text: str, language: str, package: str) -> None:
+    """In a process of its own, whose import system knows the package as absent."""
+    module = package.replace("-", "_")
+    program = (
+        f"import sys; sys.modules[{module!r}] = None\n"
+        "from acestep_serverless.engines.sketch.voice.syllables import read_line\n"
+        f"try: read_line({text!r}, {language!r})\n"
+        "except Exception as problem: print(type(problem).__name__, problem)"
+    )
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300, check=True)
+    assert said.stdout.startswith("EngineUnavailable")
+    assert f"pip install {package}" in said.stdout
+
+
 def test_phonemes_lie_in_order_within_the_speech() -> None:
     speech = speak("hold my hand and never let me go", "en-us")
     assert all(0 <= phone.start <= phone.stop <= speech.samples.size for phone in speech.phones)

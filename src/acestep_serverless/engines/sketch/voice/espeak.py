@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-import espeakng_loader
 import numpy as np
 from numpy.typing import NDArray
 
@@ -108,9 +107,12 @@ class _Machine:
 
     def _open(self) -> None:
         try:
+            # Whoever makes songs without words can do without the package.
+            import espeakng_loader
+
             library = ctypes.CDLL(espeakng_loader.get_library_path())
-        except OSError as problem:
-            raise EngineUnavailable(f"eSpeak NG cannot be loaded: {problem}. pip install espeakng-loader") from problem
+        except (ImportError, OSError) as problem:
+            raise EngineUnavailable(f"lyrics need eSpeak NG: pip install espeakng-loader ({problem})") from problem
         library.espeak_Initialize.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_char_p, ctypes.c_int]
         library.espeak_SetVoiceByName.argtypes = [ctypes.c_char_p]
         library.espeak_ng_SetRandSeed.argtypes = [ctypes.c_long]

@@ -30,9 +30,9 @@ class Take:
     cents: float = 0.0
 
 
-MAN = Kind(formants=1.0, tilt=1.5, breath=-27, vibrato=28, rate=5.2)
-WOMAN = Kind(formants=1.08, tilt=1.0, breath=-24, vibrato=32, rate=5.6)
-CHILD = Kind(formants=1.2, tilt=0.5, breath=-22, vibrato=12, rate=5.9)
+MAN = Kind(formants=1.0, tilt=1.5, breath=-20, vibrato=28, rate=5.2)
+WOMAN = Kind(formants=1.08, tilt=1.0, breath=-21, vibrato=32, rate=5.6)
+CHILD = Kind(formants=1.2, tilt=0.5, breath=-20, vibrato=12, rate=5.9)
 
 TAKES: dict[str, tuple[Take, ...]] = {
     "female": (Take(WOMAN),),

@@ -9,13 +9,18 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
+from acestep_serverless.errors import EngineUnavailable
+
 _CHARACTERS = re.compile("[\u3005\u3400-\u4dbf\u4e00-\u9fff]")
 # Particles are written by old rules and spoken by new ones.
 _PARTICLES = MappingProxyType({"は": "わ", "へ": "え", "を": "お"})
 
 
 def in_kana(text: str) -> str:
-    """Return a Japanese line in kana where it has Chinese characters; one without them as it is."""
+    """Return a Japanese line in kana where it has Chinese characters; one without them as it is.
+
+    Raises EngineUnavailable naming the pip command where the dictionary is missing.
+    """
     if not _CHARACTERS.search(text):
         return text
     words = (_PARTICLES.get(word["hira"], word["hira"]) for word in _dictionary().convert(text))
@@ -24,7 +29,9 @@ def in_kana(text: str) -> str:
 
 @lru_cache(maxsize=1)
 def _dictionary() -> Any:
-    import pykakasi
-
+    try:
+        import pykakasi
+    except ImportError as problem:
+        raise EngineUnavailable("Japanese lyrics need a dictionary: pip install pykakasi") from problem
     build: Any = pykakasi.kakasi
     return build()

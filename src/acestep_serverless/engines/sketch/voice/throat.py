@@ -132,7 +132,7 @@ def _flattened(bank: Voiced, span: Span, frames: Doubles) -> Doubles:
     gains[: int(span.phone.start / RATE / HOP) - begin] = 1.0
     since = np.linspace(0, span.length, frames.size)
     fallen = np.minimum(FALL_PER_SECOND * np.maximum(0, since - FALLS_AFTER), MOST_FALL)
-    return np.asarray(np.interp(frames, np.arange(begin, end), gains) * 10 ** (-fallen / 20), dtype=np.float64)
+    return np.asarray(np.interp(frames, begin + np.arange(loud.size), gains) * 10 ** (-fallen / 20), dtype=np.float64)
 
 
 def _add_noise(sound: Floats, span: Span, noises: Floats, start: float, gain: float) -> None:
