@@ -1,14 +1,17 @@
 """Do the club styles rise to their drops, and do the computed drums and moving effects sound as they are described?"""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from acestep_serverless.audio.clip import SAMPLE_RATE
 from acestep_serverless.engines.base import GenerationRequest
 from acestep_serverless.engines.sketch.composer import compose
+from acestep_serverless.engines.sketch.effects import insert_effects
 from acestep_serverless.engines.sketch.kits import console_drum, electronic_kick, kick_hertz, noise, rising_noise
 from acestep_serverless.engines.sketch.movement import movement
-from acestep_serverless.engines.sketch.score import Score
+from acestep_serverless.engines.sketch.score import Part, Score
 
 SECOND = SAMPLE_RATE
 
@@ -91,3 +94,16 @@ def test_the_wobble_opens_in_time_with_the_beat():
     # Two turns in each half-second beat: closed at 0 and 0.25 s, open between.
     assert level[SECOND // 8 - 500 : SECOND // 8 + 500].max() > 5 * level[SECOND // 4 - 300 : SECOND // 4 + 300].max()
     assert movement("", 120) is None
+
+
+@pytest.mark.parametrize("effect", ["echo", "drive", "tape"])
+def test_an_effect_changes_the_sound_and_hardly_its_loudness(effect):
+    score = replace(song("rock"), parts=())
+    note = np.sin(2 * np.pi * 220 * np.arange(2 * SECOND) / SECOND) * 0.1
+    sound = np.stack((note, note)).astype(np.float32)
+    chain = insert_effects(Part("x", "pad", 0, (), effect=effect), score)
+    assert chain is not None
+    changed = chain(sound, SAMPLE_RATE)
+    assert 20 * np.log10(np.std(changed) / np.std(sound)) == pytest.approx(0, abs=3)
+    assert np.abs(changed - sound).max() > 0.01
+    assert insert_effects(Part("x", "pad", 0, ()), score) is None

@@ -1,12 +1,23 @@
 """How is each part treated before it meets the others? Rows of filters, compressors and sends, by role."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
-from pedalboard import Chorus, Compressor, Delay, HighpassFilter, HighShelfFilter, Reverb
+from pedalboard import (
+    Chorus,
+    Compressor,
+    Delay,
+    Distortion,
+    Gain,
+    HighpassFilter,
+    HighShelfFilter,
+    LowpassFilter,
+    Plugin,
+    Reverb,
+)
 from pedalboard._pedalboard import Pedalboard
 from scipy.signal import butter
 
@@ -77,14 +88,37 @@ def _bell(hertz: float, quality: float, gain: float) -> NDArray[np.float64]:
     return section
 
 
+def _echo(tempo: float) -> list[Plugin]:
+    """Return a dotted eighth's echo."""
+    return [Delay(delay_seconds=min(1.0, 45 / tempo), feedback=0.3, mix=0.14)]
+
+
+def _drive(_tempo: float) -> list[Plugin]:
+    """Return an overdriven amplifier and its loudspeaker, as loud as what goes in."""
+    return [Distortion(drive_db=10), Gain(gain_db=-9), LowpassFilter(5200)]
+
+
+def _tape(_tempo: float) -> list[Plugin]:
+    """Return a worn tape: it wavers and is dull."""
+    return [Chorus(rate_hz=0.6, depth=0.12, centre_delay_ms=7, mix=1.0), LowpassFilter(5500)]
+
+
+_INSERTS: Mapping[str, Callable[[float], list[Plugin]]] = MappingProxyType(
+    {"echo": _echo, "drive": _drive, "tape": _tape}
+)
+
+
 def insert_effects(part: Part, score: Score) -> Pedalboard | None:
-    """Return the effects in a part's own signal, in order; None for none."""
+    """Return the effects in a part's own signal, in order; None for none. Those that move are in movement.py."""
     strip = channel_of(part)
     chain = Pedalboard([])
     if strip.ratio > 1:
         chain.append(Compressor(threshold_db=strip.threshold, ratio=strip.ratio, attack_ms=12, release_ms=140))
-    if part.effect == "echo" or (part.role == "melody" and part.program in ELECTRONIC_LEADS):
-        chain.append(Delay(delay_seconds=min(1.0, 45 / score.tempo), feedback=0.3, mix=0.14))
+    effect = part.effect
+    if not effect and part.role == "melody" and part.program in ELECTRONIC_LEADS:
+        effect = "echo"
+    for plugin in _INSERTS[effect](score.tempo) if effect in _INSERTS else ():
+        chain.append(plugin)
     return chain if len(chain) else None
 
 

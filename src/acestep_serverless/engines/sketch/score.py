@@ -26,7 +26,7 @@ class Part:
 
     `program` is a General MIDI program 0 to 127 (ignored for drums, where it picks the kit: 0 standard, 8 room,
     16 power, 24 electronic, 25 TR-808, 32 jazz, 40 brush, 48 orchestra); `gain` in dB; `reverb` and `chorus` 0.0 to
-    1.0 sends; `effect` names a treatment of effects.py, "" for none.
+    1.0 sends; `effect` names a treatment of effects.py or movement.py, "" for none.
     """
 
     name: str

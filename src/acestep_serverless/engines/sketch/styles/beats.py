@@ -73,6 +73,7 @@ LOFI = Style(
     swing_sixteenths=True,
     looseness=14,
     sidechain=0.15,
+    effects={"chords": "tape", "melody": "tape", "pad": "tape"},
     leads=(11, 0, 26, 73),
 )
 
@@ -181,6 +182,7 @@ FUNK = Style(
     swing=0.55,
     swing_sixteenths=True,
     looseness=6,
+    effects={"pad": "rotary"},
     leads=(65, 66, 56, 7),
 )
 
@@ -244,5 +246,6 @@ REGGAE = Style(
     swing=0.58,
     swing_sixteenths=True,
     looseness=10,
+    effects={"chords": "echo", "arpeggio": "rotary"},
     leads=(22, 66, 57, 16),
 )

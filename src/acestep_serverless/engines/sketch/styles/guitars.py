@@ -63,6 +63,7 @@ INDIE = Style(
     melody=Melody(Sound(27, -1, 0.1, 0.4, 0.4), notes=4.2, centre=68, syncopation=0.35),
     counter=Counter(Sound(11, -9, 0.3, 0.4), centre=68),
     looseness=9,
+    effects={"melody": "echo", "arpeggio": "echo"},
     leads=(27, 26, 80),
 )
 
@@ -124,6 +125,7 @@ PUNK = Style(
     ),
     melody=Melody(Sound(29, -3, 0.1, 0.2), notes=5.0, centre=69, syncopation=0.25, pentatonic=True),
     looseness=5,
+    effects={"chords": "drive", "arpeggio": "drive"},
     leads=(29, 30),
 )
 
@@ -191,6 +193,7 @@ METAL = Style(
     melody=Melody(Sound(30, -2, 0.1, 0.35), notes=6.0, centre=70, syncopation=0.3, legato=0.97),
     counter=Counter(Sound(30, -8, -0.25, 0.3), centre=66, enters=0.9),
     looseness=3,
+    effects={"chords": "drive", "arpeggio": "drive", "melody": "drive"},
     leads=(30, 29),
 )
 
@@ -260,6 +263,7 @@ BLUES = Style(
     counter=Counter(Sound(16, -10, 0.3, 0.3), centre=64, enters=0.85),
     swing=0.66,
     looseness=11,
+    effects={"pad": "rotary"},
     leads=(22, 27, 66),
 )
 

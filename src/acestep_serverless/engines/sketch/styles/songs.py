@@ -146,6 +146,7 @@ ROCK = Style(
     ),
     melody=Melody(Sound(30, -2, 0.12, 0.3), notes=4.8, centre=67, syncopation=0.45, pentatonic=True),
     counter=Counter(Sound(18, -11, 0.25, 0.3), centre=64),
+    effects={"chords": "drive"},
     leads=(30, 29, 27, 18),
 )
 
