@@ -6,7 +6,6 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from acestep_serverless.assembly.local import open_local
 from acestep_serverless.client import Access, AsyncClient, access_from
 from acestep_serverless.client.address import URL_VARIABLE, checked_key
 from acestep_serverless.client.makes import MakesSongs
@@ -45,6 +44,8 @@ async def open_endpoint(
     """Open the endpoint of an access, or (None) one in this process over the settings' engine, which
     is loaded at once if `eager`, else for the first job. Raises EngineUnavailable, SettingsError."""
     if access is None:
+        from acestep_serverless.assembly.local import open_local  # the server's packages, which no endpoint needs
+
         async with open_local(settings(), loading) as local:
             if eager:
                 await local.open()

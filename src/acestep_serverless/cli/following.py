@@ -7,12 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
+from acestep_serverless.assembly.many import Made
+from acestep_serverless.assembly.reach import access_to
 from acestep_serverless.cli.exits import ends_with_code
 from acestep_serverless.cli.flags import AsJson
 from acestep_serverless.cli.generating import Endpoint, KeyFile, Output, RemoteId
 from acestep_serverless.cli.making import Bars, say_made
 from acestep_serverless.cli.words import length, say_json, say_table
-from acestep_serverless.client import Client, Job
+from acestep_serverless.client import Client, Job, generation_of
 
 JobIds = Annotated[list[str], typer.Argument(metavar="ID...", help="ids of jobs, as /run and generate tell them")]
 Wait = Annotated[bool, typer.Option("--wait", help="wait until they have ended")]
@@ -20,8 +22,6 @@ Timeout = Annotated[float | None, typer.Option(min=0, help="with --wait: seconds
 
 
 def _client(endpoint: str | None, endpoint_id: str | None, key_file: Path | None) -> Client:
-    from acestep_serverless.assembly.reach import access_to
-
     return Client(access_to(os.environ, endpoint, endpoint_id, key_file))
 
 
@@ -66,9 +66,6 @@ def download(
     as_json: AsJson = False,
 ) -> None:
     """Save the songs of jobs at an endpoint; files are named after their job, and checked."""
-    from acestep_serverless.assembly.many import Made
-    from acestep_serverless.client import generation_of
-
     with _client(endpoint, endpoint_id, key_file) as client:
         for name in ids:
             generation = generation_of(_ended(client, name, timeout) if wait else client.status(name))

@@ -4,6 +4,7 @@ import asyncio
 import os
 import secrets
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,10 @@ from typing import Annotated, Any
 
 import typer
 
+from acestep_serverless.assembly.ledger import Ledger, keys_of
+from acestep_serverless.assembly.many import Made, Run
+from acestep_serverless.assembly.reach import access_of, open_endpoint
+from acestep_serverless.assembly.wishes import read_wishes
 from acestep_serverless.cli.exits import SOME, ends_with_code
 from acestep_serverless.cli.flags import AsJson, EngineName
 from acestep_serverless.cli.making import Bars, say_made
@@ -75,9 +80,6 @@ def generate(
     as_json: AsJson = False,
 ) -> None:
     """Make songs, here or at an endpoint: from flags, or from a file of one or many."""
-    from acestep_serverless.assembly.reach import access_of
-    from acestep_serverless.assembly.wishes import read_wishes
-
     given = {"caption": caption, "lyrics": lyrics, "duration": duration, "batch_size": batch_size, "seed": seed}
     given |= {"audio_format": audio_format, "task_type": task_type}
     given |= {"src_audio": src_audio, "reference_audio": reference_audio}
@@ -104,14 +106,12 @@ class _Making:
 
     async def one(self, wish: Mapping[str, Any]) -> None:
         """Make one wish."""
-        from acestep_serverless.assembly.many import Made
-        from acestep_serverless.assembly.reach import open_endpoint
-
         with Bars([_name(wish)], listed=False) as bars:
             async with open_endpoint(self.access, self.settings, bars.loading, eager=True) as songs:
                 job = await songs.submit(wish, check=self.check)
                 if self.access is not None:
-                    say(f"job {job.id} at {self.access.address.base}", aside=True)
+                    with bars.away():
+                        say(f"job {job.id} at {self.access.address.base}", aside=True)
                 generation = await songs.wait(job, told=partial(bars.see, 0))
                 stem = "" if self.access is not None else f"song-{secrets.token_hex(4)}"
                 files = await songs.save(generation, self.output, stem=stem)
@@ -119,27 +119,28 @@ class _Making:
 
     async def many(self, wishes: tuple[dict[str, Any], ...], at_once: int, resend: bool) -> None:
         """Make a list, or what is left of it. Ends with the code of SOME when an item was not made."""
-        from acestep_serverless.assembly.ledger import Ledger, keys_of
-        from acestep_serverless.assembly.many import Made, Run
-        from acestep_serverless.assembly.reach import open_endpoint
-
-        ledger = Ledger(self.output)
-        left = not ledger.has_all(keys_of(wishes))
-        name = "" if self.access is None else self.access.address.base
-        with Bars([_name(wish) for wish in wishes], listed=True) as bars:
-
-            def tell(made: Made) -> None:
-                bars.over(made)
-                say_made(made, as_json=self.as_json, listed=True)
-
-            async with open_endpoint(self.access, self.settings, bars.loading, eager=left) as songs:
-                run = Run(songs, name, ledger, bars.see, at_once, resend, self.check)
-                made = await run.make(wishes, tell)
-        ledger.close()
+        with closing(Ledger(self.output)) as ledger:
+            made = await self._listed(ledger, wishes, at_once, resend)
         failed = sum(1 for each in made if each.error is not None)
         say(f"{len(made) - failed} of {len(made)} made, {sum(each.kept for each in made)} of them before", aside=True)
         if failed:
             raise typer.Exit(SOME.code)
+
+    async def _listed(
+        self, ledger: Ledger, wishes: tuple[dict[str, Any], ...], at_once: int, resend: bool
+    ) -> list[Made]:
+        name = "" if self.access is None else self.access.address.base
+        left = not ledger.has_all(keys_of(wishes))
+        with Bars([_name(wish) for wish in wishes], listed=True) as bars:
+
+            def tell(made: Made) -> None:
+                bars.over(made)
+                with bars.away():
+                    say_made(made, as_json=self.as_json, listed=True)
+
+            async with open_endpoint(self.access, self.settings, bars.loading, eager=left) as songs:
+                run = Run(songs, name, ledger, bars.see, at_once, resend, self.check)
+                return await run.make(wishes, tell)
 
 
 def _name(wish: Mapping[str, Any]) -> str:

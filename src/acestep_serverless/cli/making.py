@@ -1,6 +1,7 @@
 """What does `generate` show? A bar for each song that is being made, then where they are and what they became."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -39,6 +40,13 @@ class Bars:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._progress.stop()
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Take the bars away while something else is printed: on a terminal the lines would run into each other."""
+        self._progress.stop()
+        yield
+        self._progress.start()
 
     def loading(self, stage: str) -> None:
         """Show what the engine is doing as it loads."""
