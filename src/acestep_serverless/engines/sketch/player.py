@@ -14,6 +14,7 @@ from acestep_serverless.engines.sketch.score import Part
 from acestep_serverless.engines.sketch.tone import Floats, Instrument, Tone, velocity_gain, velocity_layer
 
 CHOKE = int(0.02 * SAMPLE_RATE)  # how long a choked hi-hat takes to fall silent
+ENDING = int(0.01 * SAMPLE_RATE)
 NEVER = 1 << 40
 MOST_RELEASES = 8
 # Every part is brought to this power (LUFS without gating) while it plays; roles and the score's gains come on top.
@@ -55,7 +56,7 @@ class Player:
             stop()
             tone = self._instrument(*key, held)
             if tone is not None:
-                tone = replace(tone, samples=sosfilt(self._equaliser, tone.samples))
+                tone = replace(tone, samples=_equalised(tone, self._equaliser))
                 energies[key] = _energy(tone, stop)
             self._tones[key] = tone
         self._level = np.float32(self._even_gain(energies))
@@ -124,6 +125,15 @@ class Player:
             fade = 1 - np.arange(count, dtype=np.float32) / np.float32(count)
             self._releases[key] = np.asarray(np.exp(np.float32(-6.9) * place) * fade, dtype=np.float32)
         return self._releases[key]
+
+
+def _equalised(tone: Tone, equaliser: Floats) -> Floats:
+    """Filter a tone. The filter rings beyond the end of a one-shot, where a bass drum would break off: it fades."""
+    samples = np.asarray(sosfilt(equaliser, tone.samples), dtype=np.float32)
+    if tone.one_shot:
+        ending = samples[:, -ENDING:]
+        ending *= np.cos(np.linspace(0, np.pi / 2, ending.shape[1], dtype=np.float32)) ** 2
+    return samples
 
 
 def _energy(tone: Tone, stop: Stop) -> NDArray[np.float64]:
