@@ -79,7 +79,7 @@ def rising_noise(pitch: int, layer: int, held: int) -> Tone:
     sides = []
     for side in (1, 2):
         sound = swept_lowpass(noise(count, side), 300 * 2 ** (5 * place), 1.2)
-        sides.append(sound * every_sample(0.5 * place**1.6, count))
+        sides.append(sound * every_sample(0.1 + 0.4 * place**2, count))
     tail = int(0.02 * SAMPLE_RATE)
     samples = np.stack(sides)
     samples[:, -tail:] *= np.linspace(1, 0, min(tail, count), dtype=np.float32)

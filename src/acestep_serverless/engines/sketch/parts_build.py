@@ -37,4 +37,4 @@ def sweep_part(sheet: Sheet) -> Part:
         step = sheet.build_step(stretch, index)
         if step is not None and step[0] == 0:
             notes.append(Note(beat, step[1] * sheet.plan.beats_per_bar, 60, 96))
-    return Part("Sweep", "texture", SWEEP, tuple(sheet.before_final(notes)), gain=-9.0, reverb=0.4)
+    return Part("Sweep", "texture", SWEEP, tuple(sheet.before_final(notes)), gain=-20.0, reverb=0.4)
