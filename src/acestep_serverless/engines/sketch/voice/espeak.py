@@ -22,7 +22,7 @@ RATE = 22_050
 """Samples per second of what eSpeak NG says."""
 PITCH = 100
 """The pitch of its voice in Hz: low, so that many harmonics draw the vowels' shapes."""
-SPEED = 140
+SPEED = 120
 """Words per minute."""
 LONGEST_TEXT = 600
 """Characters of a line that are read; ACE-Step's longest lyrics are 4,096."""
