@@ -108,5 +108,6 @@ def test_the_program_saves_its_song(followed: Reader) -> None:
     assert (followed.folder / "songs" / "rain.mp3").stat().st_size > 10_000
 
 
-def test_the_command_line_knows_the_worker(followed: Reader) -> None:
-    assert "worker-" in followed.said["stdout"]
+def test_the_command_line_knows_all_three_jobs(followed: Reader) -> None:
+    states = [state for state in followed.said["stdout"].split() if state in {"COMPLETED", "FAILED"}]
+    assert sorted(states) == ["COMPLETED", "COMPLETED", "FAILED"]
