@@ -67,6 +67,10 @@ def test_a_file_of_this_machine_is_worked_on(program: Program, endpoint: Scripte
 def test_an_input_of_a_foreign_handler_goes_out_unchecked(program: Program, endpoint: ScriptedEndpoint) -> None:
     assert program("generate", "--set", "prompt=a cat", "--no-check", *at(endpoint)).code == 0
     assert endpoint.asked[0].json == {"input": {"prompt": "a cat"}}
+    endpoint.says(f"GET status/{JOB_ID}", {"id": JOB_ID, "status": "COMPLETED", "output": {"image": "meow"}})
+    words = ("generate", "--set", "prompt=a cat", "--no-check", *at(endpoint))
+    assert program(*words, "--json").json["output"] == {"image": "meow"}
+    assert program(*words).out == '{"image": "meow"}\n'
 
 
 LIST = "- caption: one\n- caption: two\n  duration: 5\n- input: {caption: three}\n"

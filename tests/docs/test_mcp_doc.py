@@ -29,6 +29,7 @@ def configured(served: Served, folder: Path) -> StdioServerParameters:
 
 async def test_an_agent_makes_follows_edits_fetches_and_cancels(served: Served, tmp_path: Path) -> None:
     heard: list[float] = []
+    (tmp_path / "mcp.py").write_text("raise SystemExit('a module of the folder was taken')")
 
     async def hear(progress: float, total: float | None, message: str | None) -> None:
         heard.append(progress)

@@ -1,5 +1,6 @@
 """What does `generate` show? A bar for each song that is being made, then where they are and what they became."""
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -82,7 +83,7 @@ def say_made(made: Made, *, as_json: bool, listed: bool) -> None:
         for path in made.files:
             say(f"{path}  (made before)")
     else:
-        for text in song_lines(with_files(made.generation, made.files)):
+        for text in song_lines(with_files(made.generation, made.files)) or [json.dumps(made.generation.output)]:
             say(text)
 
 
@@ -94,6 +95,8 @@ def json_lines(made: Made) -> list[dict[str, Any]]:
     if made.generation is None:
         return [{**head, "file": str(path), "made_before": True} for path in made.files]
     output = with_files(made.generation, made.files)
+    if not output["results"]:
+        return [{**head, "output": made.generation.output}]  # of a handler that is not this project's
     warnings = output.get("warnings", [])
     if made.job_id.startswith(LOCAL_JOB):
         for result in output["results"]:
