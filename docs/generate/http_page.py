@@ -60,7 +60,8 @@ LIMITED = frozenset(path for operation in OPERATIONS.values() for path in operat
 def described() -> Route:
     """Give the OpenAPI description of a gateway, as `/openapi.json` has it."""
     with tempfile.TemporaryDirectory() as folder:
-        return build(Settings(data_dir=Path(folder)), first_start=True).openapi()
+        description: Route = build(Settings(data_dir=Path(folder)), first_start=True).openapi()
+    return description
 
 
 def routes() -> str:
