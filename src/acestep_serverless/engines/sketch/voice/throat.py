@@ -28,6 +28,7 @@ CONSONANTS = 1.6
 EVENNESS = 0.5
 # How far a vowel is brought to its own full loudness, at most by so much, and below which share it is closed.
 FLATNESS, MOST_LIFT, CLOSED = 0.8, 4.0, 0.12
+LIFTED_AFTER = 0.015
 # A held vowel grows softer (dB per second, after seconds, at most dB): one syllable stays one, also to a recogniser.
 FALL_PER_SECOND, FALLS_AFTER, MOST_FALL = 25.0, 0.1, 8.0
 BREATH_REST, BREATH_SECONDS, BREATH_LEVEL = 0.45, 0.24, 0.008
@@ -128,8 +129,8 @@ def _flattened(bank: Voiced, span: Span, frames: Doubles) -> Doubles:
     gains = np.clip(full / np.maximum(loud, 1e-9), 1 / MOST_LIFT, MOST_LIFT) ** FLATNESS
     # The closure before a stop is part of the vowel before it, and stays silent.
     gains[loud < CLOSED * full] = 1.0
-    # What opens before the vowel is the consonant's own.
-    gains[: int(span.phone.start / RATE / HOP) - begin] = 1.0
+    # What opens before the vowel is the consonant's own, and its last noise reaches into it.
+    gains[: int((span.phone.start / RATE + LIFTED_AFTER) / HOP) - begin] = 1.0
     since = np.linspace(0, span.length, frames.size)
     fallen = np.minimum(FALL_PER_SECOND * np.maximum(0, since - FALLS_AFTER), MOST_FALL)
     return np.asarray(np.interp(frames, begin + np.arange(loud.size), gains) * 10 ** (-fallen / 20), dtype=np.float64)

@@ -21,7 +21,7 @@ LONGEST_CONSONANT = 0.16
 # Seconds at a vowel's ends that keep their pace: formants move there from one sound to the next.
 EDGE, EDGE_SHARE = 0.07, 0.4
 GLIDE = 0.11
-OPENING, OPENING_SHARE = 0.04, 0.5
+OPENING, OPENING_SHARE = 0.05, 0.6
 
 
 @dataclass(frozen=True, slots=True)
