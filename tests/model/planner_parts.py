@@ -6,9 +6,11 @@ from functools import cache
 
 import pytest
 import torch
+from generation import TURBO, Parts, model
 from tiny import TinyPlanner, tiny_planner
 
 from acestep_serverless.engines.acestep.drafting import Lengths
+from acestep_serverless.engines.acestep.engine import AceStepEngine, Offer, Weights
 from acestep_serverless.engines.acestep.parties import Party
 from acestep_serverless.engines.acestep.planner import Planner
 from acestep_serverless.engines.acestep.wishes import Plan, Wish
@@ -56,6 +58,34 @@ def plans(
     if isinstance(found, Exception):
         raise found
     return found
+
+
+class Counting:
+    """The tiny planner, with a note of each call."""
+
+    def __init__(self) -> None:
+        self.calls: list[int] = []
+        self.thinking: list[bool] = []
+        self.real = planner()
+        self.understand = self.real.understand
+
+    def plan(self, parties: Sequence[Party]) -> list:
+        self.calls.append(sum(len(party.wishes) for party in parties))
+        self.thinking += [wish.planning.thinking for party in parties for wish in party.wishes]
+        return self.real.plan(parties)
+
+
+def planning_engine(made: Counting) -> AceStepEngine:
+    weights = Weights(
+        (Offer(TURBO, guided=False),),
+        lambda _name, _progress: Parts(model(TURBO)),
+        planner_name="tiny",
+        open_planner=lambda _progress: made,
+        songs_together=8,
+    )
+    ready = AceStepEngine(weights)
+    ready.load(lambda _done, _stage: None)
+    return ready
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from generation import BASE, TURBO, Parts, asked, engine, made_of, noise_clip, s
 from safetensors.torch import save_file
 from tiny import Tiny, tiny
 
+from acestep_serverless.engines.acestep import adapters
 from acestep_serverless.engines.acestep.adapters import Shelf
 from acestep_serverless.engines.acestep.engine import AceStepEngine, Offer, Weights
 from acestep_serverless.engines.extras import Adapter
@@ -83,6 +84,24 @@ def test_upstreams_training_folder_keeps_its_alpha(tmp_path: Path) -> None:
     ready = engine(made=tiny(TURBO))
     ready.adapters.load(trained_folder(tmp_path / "trained", alpha=1.0), "trained")
     assert np.abs(heard(ready) - heard(engine(made=merged(tiny(TURBO), 1, 1.0 / RANK)))).max() < 1e-5
+
+
+def test_a_training_with_rank_stabilisation_divides_by_the_root_of_the_rank(tmp_path: Path) -> None:
+    folder = trained_folder(tmp_path / "trained", alpha=1.0)
+    config = folder / "adapter_config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "use_rslora": True}))
+    ready = engine(made=tiny(TURBO))
+    ready.adapters.load(folder, "trained")
+    assert np.abs(heard(ready) - heard(engine(made=merged(tiny(TURBO), 1, RANK**-0.5)))).max() < 1e-5
+
+
+def test_a_file_too_large_to_be_an_adapter_is_refused_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf = engine(made=tiny(TURBO)).adapters
+    folder = diffusers_file(tmp_path / "one")
+    monkeypatch.setattr(adapters, "_LARGEST_FILE", 2**10)
+    monkeypatch.setattr(adapters, "load_file", lambda _path: pytest.fail("it was read"))
+    with pytest.raises(InputError, match="lora_path: must be at most 0 GiB"):
+        shelf.load(folder, "one")
 
 
 def test_a_request_chooses_one_adapter_and_its_scale(tmp_path: Path) -> None:

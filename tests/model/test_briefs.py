@@ -117,6 +117,17 @@ def test_what_a_task_needs_is_asked_for_by_name() -> None:
         edited(task_type="repaint", audio_code_string="<|audio_code_1|>")
 
 
+def test_a_span_holds_one_frame_at_least() -> None:
+    assert edited(task_type="repaint", repainting_start=1.0, repainting_end=1.01).span == (25, 26)
+    assert edited(task_type="repaint", repainting_start=2.0, repainting_end=2.0).span == (49, 50)
+
+
+def test_strengths_of_a_cover_are_a_cover_s_alone() -> None:
+    for task, expected in (("cover", (0.3, 0.6)), ("cover-nofsq", (0.3, 0.6)), ("repaint", (1.0, 0.0))):
+        song = edited(task_type=task, audio_cover_strength=0.3, cover_noise_strength=0.6)
+        assert (song.cover_strength, song.noise_strength) == expected
+
+
 def test_a_mono_source_becomes_stereo() -> None:
     mono = Clip(SOURCE.samples[:1])
     assert np.array_equal(edited(task_type="extract", source=mono).source.samples[1], SOURCE.samples[0])

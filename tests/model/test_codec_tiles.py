@@ -69,6 +69,18 @@ def test_the_decoder_of_the_cpu_is_diffusers_own() -> None:
     assert len(pauses) >= len(RATIOS)
 
 
+def test_weights_that_were_moved_or_changed_are_the_ones_that_decode() -> None:
+    made, given = tiny(TURBO, seed=5), latents(12)
+    codec = Codec(made.vae)
+    with torch.inference_mode():
+        before = codec.decode(given, lambda _: None)
+        for parameter in made.vae.parameters():
+            parameter.data = parameter.data * 0.9  # elsewhere in memory, as after a stay on another device
+        after = codec.decode(given, lambda _: None)
+        assert (after - made.vae.decoder(given.T[None])[0]).abs().max() < EXACT
+    assert (after - before).abs().max() > 100 * EXACT
+
+
 def test_folding_the_weight_norm_changes_rounding_only() -> None:
     made, given = tiny(TURBO, seed=3), latents(12)
     with torch.inference_mode():

@@ -5,11 +5,23 @@ from dataclasses import replace
 
 import pytest
 import torch
-from generation import TURBO, Parts, Watched, asked, made_of, model
-from planner_parts import BARE, GIVEN, PLAIN, SHORT, one_thread, planner, plans, tiny_parts, wanted, wish
+from generation import Watched, asked, made_of
+from planner_parts import (
+    BARE,
+    GIVEN,
+    PLAIN,
+    SHORT,
+    Counting,
+    one_thread,
+    planner,
+    planning_engine,
+    plans,
+    tiny_parts,
+    wanted,
+    wish,
+)
 
 from acestep_serverless.engines.acestep import prompts
-from acestep_serverless.engines.acestep.engine import AceStepEngine, Offer, Weights
 from acestep_serverless.engines.acestep.parties import Party
 from acestep_serverless.engines.acestep.planner import Planner
 from acestep_serverless.engines.acestep.rows import STRIDE, Rows
@@ -111,31 +123,6 @@ def test_a_cache_of_few_positions_is_filled_by_turns(fed: list[int]) -> None:
     fed.clear()
     assert plans(Planner(tiny_parts(), lengths=SHORT, positions=1), wishes) == together
     assert set(fed) == {2}
-
-
-class Counting:
-    """The tiny planner, with a note of each call."""
-
-    def __init__(self) -> None:
-        self.calls: list[int] = []
-        self.real = planner()
-
-    def plan(self, parties: Sequence[Party]) -> list:
-        self.calls.append(sum(len(party.wishes) for party in parties))
-        return self.real.plan(parties)
-
-
-def planning_engine(made: Counting) -> AceStepEngine:
-    weights = Weights(
-        (Offer(TURBO, guided=False),),
-        lambda _name, _progress: Parts(model(TURBO)),
-        planner_name="tiny",
-        open_planner=lambda _progress: made,
-        songs_together=8,
-    )
-    ready = AceStepEngine(weights)
-    ready.load(lambda _done, _stage: None)
-    return ready
 
 
 def planned_request(*seeds: int, **changes: object) -> GenerationRequest:

@@ -96,6 +96,8 @@ def test_the_codes_of_a_source_are_those_that_cover_it() -> None:
 def test_text_beyond_what_the_model_reads_is_said() -> None:
     [song] = songs_of(engine(), asked(1, caption="a calm piano song " * 100, duration=0.5))
     assert [warning.split(",")[0] for warning in song.warnings] == ["caption: the model reads 256 tokens of this text"]
+    [song] = songs_of(engine(), asked(1, lyrics="la\n" * 1_500, duration=0.5))
+    assert [warning.split(",")[0] for warning in song.warnings] == ["lyrics: the model reads 2048 tokens of this text"]
 
 
 def test_the_real_numbers_of_a_cpu_work_as_well() -> None:
