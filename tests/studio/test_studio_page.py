@@ -90,6 +90,7 @@ def test_everything_is_done_with_the_keyboard(studio, hand):
     page.keyboard.press("Enter")
     expect(page.locator("#songs")).to_be_focused()
     page.reload()
+    page.wait_for_selector("html[data-ready]")
     for _ in range(30):
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.id") == "field-caption":
