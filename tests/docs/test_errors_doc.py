@@ -122,3 +122,12 @@ def test_a_running_endpoint_says_so(served: Served, method: str, path: str, key:
     patterns = [re.escape(text).replace(r"\.\.\.", ".*") for text in re.findall(r"`([^`]+)`", section) if " " in text]
     assert answer.status_code == code
     assert any(re.fullmatch(pattern, answer.json()["error"]) for pattern in patterns), answer.text
+
+
+def test_every_route_of_the_page_asks_for_the_key(served: Served) -> None:
+    routes = re.findall(r"^## `([A-Z]+) (\S+)`$", read("docs/http.md"), re.MULTILINE)
+    described = served.http.get(f"{served.url}/openapi.json").json()["paths"]
+    assert len(routes) == sum(len(methods) for methods in described.values()) > 20
+    for method, path in routes:
+        place = re.sub(r"[{]\w+[}]", "x", path.replace("{endpoint_id}", "ace-step"))
+        assert served.http.request(method, served.url + place).status_code == 401, path
