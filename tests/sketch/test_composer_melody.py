@@ -124,3 +124,10 @@ def test_voices_move_little_from_chord_to_chord():
     chords = [parse_chord(symbol, key, 3) for symbol in ("1", "6", "4", "5", "1", "3", "2", "5", "1")]
     for before, after in pairwise(voice(chords, 4, 60, rootless=False)):
         assert max(abs(a - b) for a, b in zip(before, after, strict=True)) <= 5
+
+
+@pytest.mark.parametrize(("mode", "third"), [("major", 4), ("minor", 3)])
+def test_a_blue_seventh_keeps_the_keys_own_third(mode, third):
+    for degree, root in (("1~7", 0), ("4~7", 5)):
+        chord = parse_chord(degree, Key(0, mode), 4)
+        assert (chord.root, chord.intervals) == (root, (0, third, 7, 10))

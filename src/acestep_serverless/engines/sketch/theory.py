@@ -2,7 +2,8 @@
 
 A chord symbol is a degree with an optional accidental and colour: "1", "6", "b7", "57", "5M", "4m", "1sus". A plain
 degree takes the third and fifth that the key's own scale puts on it, so one progression serves the major and the minor
-key; an accidental counts from the major scale, whatever the mode. Pitch classes run from 0 (C) to 11 (B).
+key; an accidental counts from the major scale, whatever the mode; "~7" adds a minor seventh to the key's own triad.
+Pitch classes run from 0 (C) to 11 (B).
 """
 
 import re
@@ -40,7 +41,9 @@ COLOURS = {
     "sus2": (0, 2, 7),
     "7sus": (0, 5, 7, 10),
 }
-SYMBOL = re.compile(r"^([b#]?)([1-7])(" + "|".join(sorted(COLOURS, key=len, reverse=True)) + r")?$")
+# The key's own triad with a minor seventh: what blues and funk play in either mode.
+BLUE = "~7"
+SYMBOL = re.compile(r"^([b#]?)([1-7])(" + "|".join([*sorted(COLOURS, key=len, reverse=True), BLUE]) + r")?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +127,9 @@ def parse_chord(symbol: str, key: Key, tones: int) -> Chord:
     degree = int(digit) - 1
     if not accidental and colour is None:
         return diatonic(key, degree, tones)
+    if not accidental and colour == BLUE:
+        own = diatonic(key, degree, 3)
+        return Chord(own.root, (*own.intervals[:3], 10))
     steps = MAJOR_STEPS if accidental else MODES[key.mode]
     root = (key.tonic + steps[degree] + ACCIDENTALS[accidental]) % 12
     return Chord(root, COLOURS[colour or "M"])

@@ -91,12 +91,12 @@ PUNK = Style(
     ),
     drums=Drums(
         kit=16,
-        verse={"kick": "X.....x.X.x.....", "snare": "....X.......X...", "hat": "X.X.X.X.X.X.X.X."},
+        verse={"kick": "X.......X.x.....", "snare": "....X.......X...", "hat": "X.o.X.o.X.o.X.o."},
         chorus={
-            "kick": "X.x...x.X.x...x.",
+            "kick": "X.x.....X.x.....",
             "snare": "....X.......X...",
             "crash": "X...x...X...x...",
-            "hat": "x.x.x.x.x.x.x.x.",
+            "hat": "X.o.X.o.X.o.X.o.",
         },
         fills=(
             {"kick": "X...X...X...X...", "snare": "X.X.X.X.XxXxXxXx"},
@@ -112,20 +112,14 @@ PUNK = Style(
     ),
     bass=Bass(Sound(34, -2, 0.0, 0.03), verse="R-R-R-R-R-R-R-R-", chorus="R-R-R-R-R-R-5-A-"),
     chords=Comping(
-        Sound(30, -2, -0.55, 0.1), verse="X-x-x-x-X-x-x-x-", chorus="X---X-x-X---X-x-", voices=3, centre=47, power=True
+        Sound(30, -4, -0.55, 0.1), verse="X-x-x-x-X-x-x-x-", chorus="X---X-x-X---X-x-", voices=3, centre=47, power=True
     ),
     arpeggio=Comping(
-        Sound(30, -4, 0.55, 0.1),
-        verse="X-------X-------",
-        chorus="X-x-X-x-X-x-X-x-",
-        voices=3,
-        centre=52,
-        power=True,
-        enters=0.5,
+        Sound(27, -1, 0.55, 0.1), verse="X-x-X-x-X-x-X-x-", chorus="X-x-X-x-X-x-X-x-", voices=3, centre=60, enters=0.3
     ),
     melody=Melody(Sound(29, -3, 0.1, 0.2), notes=5.0, centre=69, syncopation=0.25, pentatonic=True),
     looseness=5,
-    effects={"chords": "drive", "arpeggio": "drive"},
+    effects={"chords": "drive"},
     leads=(29, 30),
 )
 
@@ -190,6 +184,7 @@ METAL = Style(
         power=True,
         enters=0.5,
     ),
+    pad=Pad(Sound(52, -6, 0.0, 0.5), enters=0.5, centre=62, voices=3),
     melody=Melody(Sound(30, -2, 0.1, 0.35), notes=6.0, centre=70, syncopation=0.3, legato=0.97),
     counter=Counter(Sound(30, -8, -0.25, 0.3), centre=66, enters=0.9),
     looseness=3,
@@ -223,12 +218,12 @@ BLUES = Style(
     minor=0.12,
     progressions=Progressions(
         verse=(
-            "17 | 47 | 17 | 17 | 47 | 47 | 17 | 17 | 57 | 47 | 17 | 57",
-            "17 | 17 | 17 | 17 | 47 | 47 | 17 | 17 | 57 | 57 | 17 | 17",
+            "1~7 | 4~7 | 1~7 | 1~7 | 4~7 | 4~7 | 1~7 | 1~7 | 57 | 4~7 | 1~7 | 57",
+            "1~7 | 1~7 | 1~7 | 1~7 | 4~7 | 4~7 | 1~7 | 1~7 | 57 | 57 | 1~7 | 1~7",
         ),
-        chorus=("17 | 17 | 47 | 17", "47 | 17 | 57 | 17"),
-        bridge=("47 | 17 | 27 | 57",),
-        cadence="17 57",
+        chorus=("1~7 | 1~7 | 4~7 | 1~7", "4~7 | 1~7 | 57 | 1~7"),
+        bridge=("4~7 | 1~7 | 27 | 57",),
+        cadence="1~7 57",
         tones=4,
     ),
     drums=Drums(

@@ -250,11 +250,11 @@ SKA = Style(
     ),
     drums=Drums(
         kit=0,
-        verse={"kick": "X...x...X...x...", "rim": "....X.......X...", "hat": "o.X.o.X.o.X.o.X."},
+        verse={"kick": "X...x...X...x...", "rim": "....X.......X...", "hat": "x.x.x.x.x.x.x.x."},
         chorus={
-            "kick": "X.......X.x.....",
+            "kick": "X...X...X.x.X...",
             "snare": "....X.......X...",
-            "hat": "o.X.o.X.o.X.o.X.",
+            "hat": "x.x.x.x.x.x.x.x.",
             "open": "..x...x...x...x.",
             "tamb": "....x.......x...",
         },
