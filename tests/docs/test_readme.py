@@ -114,6 +114,22 @@ def test_the_python_snippet_prints_what_the_readme_says(served: Served, tmp_path
     assert int(printed[5]) >= int(promised[5])  # other tests share the endpoint
 
 
+def test_the_snippet_with_our_own_client_saves_its_song(served: Served, tmp_path: Path) -> None:
+    snippet = served.here(blocks("README.md", "python")[1])
+    done = subprocess.run(
+        [sys.executable, "-c", snippet],
+        env=clean_environment(HOME=str(tmp_path)),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    [song] = (tmp_path / "outputs").glob("*.mp3")
+    assert song.name in done.stdout
+
+
 def test_a_song_with_the_readmes_wish_is_told_as_shown(tmp_path: Path) -> None:
     wish = next(line for line in commands("README.md") if line.endswith("make song") and "CAPTION" in line)
     script = wish.replace("make song", f"exec {sys.executable} -m acestep_serverless.assembly.song")
