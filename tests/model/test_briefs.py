@@ -8,6 +8,7 @@ from generation import asked, noise_clip
 
 from acestep_serverless.audio.clip import Clip
 from acestep_serverless.engines.acestep.codes import write_codes
+from acestep_serverless.engines.acestep.conditioning import _excerpts
 from acestep_serverless.engines.acestep.tasks import Repainting, brief, unused
 from acestep_serverless.engines.base import Editing
 from acestep_serverless.errors import InputError
@@ -152,3 +153,12 @@ def test_a_model_trained_on_tracks_reads_both_captions(instruction: str, mode: s
     [said] = unused(request, stems=False)
     assert said.startswith("global_caption has no effect")
     assert unused(asked(1), stems=False) == ()
+
+
+def test_a_reference_is_heard_in_ten_seconds_each_of_its_beginning_second_third_and_end() -> None:
+    second = np.repeat(np.arange(45, dtype=np.float32) / 45, 48_000)
+    heard = _excerpts(Clip(np.stack([second, second]))).numpy()
+    assert heard.shape == (2, 30 * 48_000)
+    assert [round(float(value) * 45) for value in heard[0, :: 10 * 48_000]] == [0, 15, 35]
+    short = _excerpts(Clip(np.stack([second, second])[:, : 12 * 48_000])).numpy()
+    assert [round(float(value) * 45) for value in short[1, :: 10 * 48_000]] == [0, 0, 2]
