@@ -34,8 +34,9 @@ _SYNCHRONOUS, _PHONEME_EVENTS, _IPA, _DONT_EXIT = 2, 1, 2, 0x8000
 _LIST_END, _WORD, _PHONEME = 0, 1, 7
 _SPEED, _RANGE = 1, 4
 _UTF8 = 1
-_PROBE = "ma"
-_PROBES = 4
+_PROBE = "oh"
+# Said between two probes until one of them, or the probe itself, flips the sign: which ones do depends on SPEED.
+_FLIPS = ("", "ma", "oh", "hello", "you", "two")
 
 
 class _Name(ctypes.Union):
@@ -99,9 +100,11 @@ class _Machine:
         with self._lock:
             if self._library is None:
                 self._open()
-            for _ in range(_PROBES):
+            for flip in _FLIPS:
                 if self._say(_PROBE, "en-us").tobytes() == self._sign:
                     break
+                if flip:
+                    self._say(flip, "en-us")
             samples = self._say(text, voice)
             return Speech(samples, _phones(self._events, samples.size))
 
