@@ -29,6 +29,7 @@ from acestep_serverless.engines.sketch.effects import (
 )
 from acestep_serverless.engines.sketch.instruments import instrument_for
 from acestep_serverless.engines.sketch.kits import KICKS
+from acestep_serverless.engines.sketch.memory import give_back
 from acestep_serverless.engines.sketch.microphone import Microphone, StepBack, microphone_for
 from acestep_serverless.engines.sketch.movement import Movement, movement
 from acestep_serverless.engines.sketch.player import Player
@@ -38,6 +39,8 @@ from acestep_serverless.engines.sketch.theory import parse_key
 from acestep_serverless.engines.sketch.tone import Floats
 
 STRETCH_SECONDS = 2
+GIVING_BACK = 30
+"""Seconds of song after which memory that is no longer needed leaves the process."""
 FADE_SECONDS, SILENT_SECONDS = 0.3, 0.01
 # Shares of the band's time, measured on a 90 s house song: tones, playing and mixing, mastering.
 SUNG, PREPARED, PLAYED = 0.15, 0.3, 0.8
@@ -131,6 +134,7 @@ def play(score: Score, font: SoundFont, progress: Progress, cancelled: Callable[
     mix = _mix(score, seats, microphone, progress, cancelled)
     # Tones and voice are no longer needed: a tenth of a gigabyte that mastering can have.
     del seats, microphone
+    give_back()
     progress(PLAYED, "mastering")
     _end(mix)
     master_in_place(mix, SAMPLE_RATE, cancelled=cancelled)
@@ -174,6 +178,8 @@ def _mix(
         jobs: list[Job] = [partial(seat.play, first, last, ducking) for seat in seats]
         if microphone is not None:
             jobs.append(partial(microphone.play, first, last))
+        if first % (GIVING_BACK * SAMPLE_RATE) == 0:
+            give_back()
         results = together([*waiting, *jobs], cancelled)
         waiting = [partial(desk.finish, first, [sound for sound in results if sound is not None])]
     progress(PLAYED, "mixing")
