@@ -307,7 +307,7 @@ async def test_the_openapi_document_builds_without_a_warning_and_shows_the_clien
         *("/retry/{job_id}", "/requests", "/purge-queue", "/health", "/v1/audio"),
         *("/batch", "/batch/{batch_id}", "/batch/{batch_id}/requests", "/batch/{batch_id}/requests/{request_id}"),
         *("/batch/{batch_id}/finalize", "/batch/{batch_id}/cancel"),
-        "/openai/v1/{path}",
+        *("/openai/v1/{path}", "/v2", "/schema"),
     }
 
 

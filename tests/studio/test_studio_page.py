@@ -83,6 +83,15 @@ def test_a_phone_never_scrolls_sideways(watch, served, hand):
     assert small == []
 
 
+def tab_to(page, name):
+    """Go on by Tab until the element of this id has the focus; songs of other tests may lie on the way."""
+    for _ in range(200):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.id") == name:
+            return
+    raise AssertionError(f"200 times Tab did not lead to {name}")
+
+
 def test_everything_is_done_with_the_keyboard(studio, hand):
     page = studio.open(BY_HAND)
     page.keyboard.press("Tab")
@@ -91,17 +100,11 @@ def test_everything_is_done_with_the_keyboard(studio, hand):
     expect(page.locator("#songs")).to_be_focused()
     page.reload()
     page.wait_for_selector("html[data-ready]")
-    for _ in range(30):
-        page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.id") == "field-caption":
-            break
+    tab_to(page, "field-caption")
     page.keyboard.type("A song by keys alone")
     outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
     assert outline == "solid"
-    for _ in range(40):
-        page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.id") == "make":
-            break
+    tab_to(page, "make")
     page.keyboard.press("Enter")
     expect(page.locator(".job", has_text="A song by keys alone")).to_be_visible()
     expect(page.locator("#live")).to_contain_text("Queued")
