@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from acestep_serverless.artifacts.disk import write_whole
 from acestep_serverless.worker import kept_file
 from acestep_serverless.worker.kept import UNFINISHED_MS, KeptBounds, KeptOutputs
 
@@ -178,5 +179,5 @@ def test_a_write_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
     folder = tmp_path / "kept"
     (folder / kept_file.file_name("job-1")).mkdir(parents=True)  # a folder cannot be replaced by a file
     with pytest.raises(OSError, match="directory"):
-        kept_file.write(folder / kept_file.file_name("job-1"), b"data", now_ms=NOW)
+        write_whole(folder / kept_file.file_name("job-1"), b"data", dated_ms=NOW)
     assert [path.name for path in files(tmp_path)] == [kept_file.file_name("job-1")]

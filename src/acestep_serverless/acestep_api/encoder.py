@@ -4,8 +4,8 @@ import hashlib
 from pathlib import Path
 
 from acestep_serverless.acestep_api.audio_folder import AudioFolder
-from acestep_serverless.acestep_api.disk import make_safe
 from acestep_serverless.acestep_api.task import StoredSide, StoredSong, Task
+from acestep_serverless.artifacts.disk import make_safe
 from acestep_serverless.audio.codec import encode
 from acestep_serverless.audio.formats import FORMATS
 from acestep_serverless.audio.tags import song_tags

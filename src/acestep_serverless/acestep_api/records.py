@@ -8,9 +8,9 @@ from pathlib import Path
 
 import structlog
 
-from acestep_serverless.acestep_api.disk import UNFINISHED, write_whole
 from acestep_serverless.acestep_api.plain import plain, rebuilt
 from acestep_serverless.acestep_api.task import Task
+from acestep_serverless.artifacts.disk import UNFINISHED, write_whole
 
 FORMAT = 1
 """The number in every file; one with another number was written by another program."""

@@ -13,7 +13,6 @@ from typing import NamedTuple
 import structlog
 
 from acestep_serverless.acestep_api.audio_folder import AudioFolder
-from acestep_serverless.acestep_api.disk import make_safe
 from acestep_serverless.acestep_api.orders import Order
 from acestep_serverless.acestep_api.pace import Pace
 from acestep_serverless.acestep_api.records import TaskRecords
@@ -21,6 +20,7 @@ from acestep_serverless.acestep_api.task import FINAL, State, Task
 from acestep_serverless.acestep_api.tasks import TaskTable
 from acestep_serverless.acestep_api.waiting import Waits
 from acestep_serverless.acestep_api.workshop import Workshop
+from acestep_serverless.artifacts.disk import make_safe
 from acestep_serverless.clock import Clock
 from acestep_serverless.engines.base import Engine
 from acestep_serverless.errors import Unavailable

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from acestep_serverless.artifacts.disk import synchronise
 from acestep_serverless.errors import TooLarge
 
 
@@ -69,12 +70,7 @@ class ArtifactFolder:
         target.parent.mkdir(exist_ok=True)
         if received.path.exists() or not target.exists():  # Done already when a transaction is run a second time.
             received.path.replace(target)
-        if os.name == "posix":  # Elsewhere a folder cannot be opened, and needs not be.
-            folder = os.open(target.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+        synchronise(target.parent)
 
     def names(self, now: float) -> list[str]:
         """List the names of all files that have one and that nobody is filing at this moment (seconds since 1970)."""

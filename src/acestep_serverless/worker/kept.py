@@ -13,6 +13,7 @@ from stat import S_ISDIR, S_ISREG
 
 import structlog
 
+from acestep_serverless.artifacts.disk import UNFINISHED, write_whole
 from acestep_serverless.worker import kept_file
 
 UNFINISHED_MS = 3_600_000
@@ -56,7 +57,7 @@ class KeptOutputs:
             return
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            kept_file.write(self._path(job_id), data, now_ms=now_ms)
+            write_whole(self._path(job_id), data, dated_ms=now_ms)
         except OSError as error:
             _log.warning("a finished output could not be kept on this disk", job=job_id, reason=error.strerror)
         self.tidy(now_ms=now_ms)
@@ -98,7 +99,7 @@ class KeptOutputs:
 
     def _strangers(self, files: list[tuple[Path, os.stat_result]], now_ms: int) -> Iterator[tuple[Path, str]]:
         for path, stat in files:
-            if path.name.endswith(kept_file.UNFINISHED):
+            if path.name.endswith(UNFINISHED):
                 if self._age(stat, now_ms) > UNFINISHED_MS:
                     yield path, "it was never finished"
             elif not _is_ours(path, stat):

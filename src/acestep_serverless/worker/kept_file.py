@@ -6,8 +6,6 @@ from outside and never becomes part of a path.
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,7 +15,7 @@ from acestep_serverless.contract.music_output import strict
 FORMAT = 1
 """The number in every head; a file with another one was written by another program."""
 
-SUFFIX, UNFINISHED = ".kept", ".part"
+SUFFIX = ".kept"
 _HEAD_LIMIT = 4_096
 _NAME_LENGTH = hashlib.sha256().digest_size * 2 + len(SUFFIX)
 
@@ -71,34 +69,6 @@ def read(path: Path) -> tuple[KeptHead, dict[str, object]]:
         raise ValueError("another format or another checksum than its head says")
     output: dict[str, object] = json.loads(body)
     return head, output
-
-
-def write(path: Path, data: bytes, *, now_ms: int) -> None:
-    """Write a file beside its place, synchronise it, date it `now_ms` and rename it. Raises OSError, leaving
-    nothing."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=UNFINISHED)
-    part = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.utime(part, ns=(now_ms * 1_000_000, now_ms * 1_000_000))
-        part.replace(path)
-        _synchronise(path.parent)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _synchronise(folder: Path) -> None:
-    """Make the folder's new name outlive a power cut."""
-    if os.name != "posix":
-        return  # Elsewhere a folder cannot be opened, and needs not be.
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _digest(data: bytes) -> str:

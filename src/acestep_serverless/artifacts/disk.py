@@ -7,8 +7,11 @@ from pathlib import Path
 UNFINISHED = ".part"
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file beside its place and rename it: whole or not at all, and there after a power cut. Raises OSError."""
+def write_whole(path: Path, data: bytes, *, dated_ms: int | None = None) -> None:
+    """Write a file beside its place and rename it: whole or not at all, and there after a power cut.
+
+    `dated_ms` is its time of modification in milliseconds since 1970, by default now. Raises OSError, leaving nothing.
+    """
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED)
     part = Path(name)
     try:
@@ -16,19 +19,22 @@ def write_whole(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+        if dated_ms is not None:
+            os.utime(part, ns=(dated_ms * 1_000_000, dated_ms * 1_000_000))
         part.replace(path)
-        _synchronise(path.parent)
+        synchronise(path.parent)
     finally:
         part.unlink(missing_ok=True)
 
 
 def make_safe(path: Path) -> None:
     """Wait until a file that was written by somebody else, and its name, are on the disk. Raises OSError."""
-    _synchronise(path)
-    _synchronise(path.parent)
+    synchronise(path)
+    synchronise(path.parent)
 
 
-def _synchronise(path: Path) -> None:
+def synchronise(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk. Raises OSError."""
     if os.name != "posix" and path.is_dir():
         return  # Elsewhere a folder cannot be opened, and needs not be.
     descriptor = os.open(path, os.O_RDONLY)
