@@ -4,7 +4,8 @@ engine.
 python sdk_worker.py GATEWAY_URL TOKEN FOLDER [--test_input JSON]
 
 Without a gateway ("") the SDK runs the one job of `--test_input`. Jobs whose caption is "hold" last until they are
-stopped. The variable JOBS_AT_ONCE says how many jobs it holds.
+stopped, and one whose caption is "hold until seen" until somebody was told that it is being made. The variable
+JOBS_AT_ONCE says how many jobs it holds.
 """
 
 import itertools
@@ -30,16 +31,24 @@ ENDPOINT, WORKER = "ace-step", "w-1"
 
 
 class HoldingEngine(ToneEngine):
+    until_seen = False
+
     def generate(self, pieces: Sequence[Piece]) -> Iterator[Made]:
-        (self.hold.set if pieces[0].request.caption == "hold" else self.hold.clear)()
+        (self.hold.set if pieces[0].request.caption.startswith("hold") else self.hold.clear)()
+        self.until_seen = pieces[0].request.caption == "hold until seen"
         return super().generate(pieces)
+
+    async def see(self, answer: httpx.Response) -> None:
+        """Read an answer of the ACE-Step API; one that names the engine's stage lets "hold until seen" go on."""
+        if answer.request.url.path == "/query_result" and b"tuning" in await answer.aread() and self.until_seen:
+            self.hold.clear()
 
 
 def main() -> None:
     gateway_url, token, folder = sys.argv[1:4]
-    ids, seeds = itertools.count(1), itertools.count(1)
+    ids, seeds, engine = itertools.count(1), itertools.count(1), HoldingEngine()
     app = create_app(
-        engine=HoldingEngine(),
+        engine=engine,
         folder=Path(folder),
         clock=SYSTEM_CLOCK,
         new_id=lambda: f"task-{next(ids)}",
@@ -51,7 +60,8 @@ def main() -> None:
     async def open_tools() -> Tools:
         app.state.tasks.start()
         sys.stdout.write(f"home: {os.environ['HOME']} {Path.home()}\n")
-        http = httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://acestep")
+        inside = httpx.ASGITransport(app=app)
+        http = httpx.AsyncClient(transport=inside, base_url="http://acestep", event_hooks={"response": [engine.see]})
         return Tools(AceStepClient(http, clock=SYSTEM_CLOCK), sink)
 
     def make_handler(sdk: ModuleType) -> JobHandler:

@@ -104,7 +104,7 @@ def final(job_id: str) -> Callable[[Recorded], bool]:
 async def test_a_job_travels_through_the_sdk_with_our_key_and_is_delivered_before_and_by_it(tmp_path: Path) -> None:
     gateway = Gateway()
     async with recording_server(gateway) as server, running_worker(server.url, tmp_path) as worker:
-        gateway.give("job-1", caption="a tone")
+        gateway.give("job-1", caption="hold until seen")
         first = await server.arrived(final("job-1"))
         second = await server.arrived(lambda request: final("job-1")(request) and request is not first)
         ping = await server.arrived(lambda request: "/ping/" in request.path)
@@ -124,7 +124,7 @@ async def test_a_job_travels_through_the_sdk_with_our_key_and_is_delivered_befor
     _assert_only_our_key(server)
     assert f"home: {tmp_path / 'home'} {tmp_path / 'home'}" in worker.output, "everybody else sees the real home"
     assert TOKEN not in worker.output
-    assert "a tone" not in worker.output, "the log level prints no job"
+    assert "hold until seen" not in worker.output, "the log level prints no job"
 
 
 def _assert_only_our_key(server: RecordingServer) -> None:

@@ -97,13 +97,12 @@ export function tell(what) {
   channel?.postMessage(what);
 }
 
-/** Be told by other tabs. Browsers without a channel notice by storage events, which come for the same writes. */
+/** Be told by other tabs, twice: by the channel at once, and by the storage event when what was written can be read
+ * here. A message may be the faster of the two, and then leads to the old value. */
 export function whenTold(what, listener) {
   listeners.set(what, [...(listeners.get(what) ?? []), listener]);
 }
 
 const spread = (what) => (listeners.get(what) ?? []).forEach((listener) => listener());
 channel?.addEventListener("message", (event) => spread(event.data));
-if (!channel) {
-  window.addEventListener("storage", (event) => spread(event.key?.startsWith("studio.like.") ? "liking" : "jobs"));
-}
+window.addEventListener("storage", (event) => spread(event.key?.startsWith("studio.like.") ? "liking" : "jobs"));
