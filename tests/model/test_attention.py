@@ -64,6 +64,21 @@ def test_a_pass_over_one_song_is_diffusers_own(frames: int) -> None:
     assert (found - expected).abs().max() < 1e-5
 
 
+@pytest.mark.parametrize("frames", [74, 75])
+def test_no_layer_is_given_tokens_in_a_turned_layout(frames: int) -> None:
+    """On one every product copies its weights first, which takes as long as the product itself."""
+    transformer, seen = model(BASE).transformer, []
+    watched = [part for layer in transformer.layers for part in (layer.self_attn.to_q, layer.mlp.gate_proj)]
+    hooks = [part.register_forward_pre_hook(lambda _, given: seen.append(given[0].is_contiguous())) for part in watched]
+    velocity = Velocity(transformer)
+    with torch.inference_mode():
+        words, [moment] = velocity.hear([drawn(9, 32)]), velocity.moments([0.5])
+        velocity(drawn(1, frames, 8), drawn(1, frames, 16, seed=1), [frames], moment, words)
+    for hook in hooks:
+        hook.remove()
+    assert seen == [True] * len(watched)
+
+
 def test_a_compiled_pass_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     # Traced but not translated into machine code, which takes a minute; that part is torch's own.
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))

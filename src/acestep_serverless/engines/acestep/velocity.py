@@ -84,7 +84,9 @@ class Velocity:
         total, patch = latents.shape[1], self._config.patch_size
         hidden = torch.cat([context, latents.to(context.dtype)], dim=-1)
         hidden = torch.nn.functional.pad(hidden, (0, 0, 0, -total % patch))
-        hidden = self._model.proj_in_conv(hidden.transpose(1, 2)).transpose(1, 2)
+        # Contiguous: sums keep the layout they are given, and on a turned one each product of every layer copies its
+        # weights first (on two cores 6.4 s a step of 30 s of audio instead of 3.4 s).
+        hidden = self._model.proj_in_conv(hidden.transpose(1, 2)).transpose(1, 2).contiguous()
         sounding = None if min(frames) == total else _until([-(-count // patch) for count in frames], hidden)
         turn = _rotation(hidden.shape[1], self._config.head_dim, self._config.rope_theta, hidden)
         for index, layer in enumerate(self._model.layers):
@@ -128,7 +130,7 @@ def _heads(projected: torch.Tensor, attention: Any) -> torch.Tensor:
 
 def _keys_and_values(attention: Any, states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     keys = attention.norm_k(_heads(attention.to_k(states), attention)).transpose(1, 2)
-    return keys.contiguous(), _heads(attention.to_v(states), attention).transpose(1, 2).contiguous()
+    return keys.contiguous(), _heads(attention.to_v(states), attention).transpose(1, 2)
 
 
 def _look_around(
