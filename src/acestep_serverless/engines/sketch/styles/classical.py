@@ -158,7 +158,10 @@ ORCHESTRAL = Style(
         verse={"deep": "x...............", "triangle": "........o......."},
         chorus={"deep": "X.......x.......", "snare": "o.ooo.ooo.ooo.oo", "crash": "x...............|................"},
         fills=(
-            {"deep": "X.......X...X...", "snare": "oooooooooxxxxXXX"},
+            {
+                "deep": "X.......X...X...",
+                "snare": "oooooooooxxxxXXX",
+            },  # a roll that grows: o soft, x plain, X an accent
             {"deep": "X.x.X.x.X.x.Xxxx", "triangle": "x..............."},
         ),
         gain=-3,

@@ -180,7 +180,7 @@ SYNTHWAVE = Style(
                 "kick": "X...x...X.......",
                 "snare": "....X...........",
                 "high": "........xx......",
-                "floor": "..........xxXXXX",
+                "floor": "..........xxXXXX",  # X is an accent
             },
             {"kick": "X...x...........", "snare": "....X...X.x.X.xx", "mid": ".........x.x.x.."},
         ),
