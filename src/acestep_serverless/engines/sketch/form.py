@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 
 from acestep_serverless.engines.sketch.brief import FASTEST, SLOWEST, Brief
 from acestep_serverless.engines.sketch.lyrics import Line, LyricSection
+from acestep_serverless.engines.sketch.rounds import SHORTEST, TURNAROUND, round_form, rounded_up
+from acestep_serverless.engines.sketch.styles.model import USUAL_ROUND
 
 TAIL_SECONDS, TAIL_SHARE = 1.5, 0.3
 HOLD_SECONDS, HOLD_SHARE = 0.9, 0.25
@@ -132,8 +134,13 @@ def merged(form: list[tuple[str, int]]) -> list[tuple[str, int]]:
     return joined
 
 
-def instrumental_form(bars: int) -> list[Stave]:
-    """Sections for a song without lyrics, as (name, bars, no lines); odd bars lengthen the last section."""
+def instrumental_form(bars: int, length: int) -> list[Stave]:
+    """Sections for a song without lyrics, as (name, bars, no lines); odd bars lengthen the last section.
+
+    `length` is the style's own round in bars; one that is not of eight bars makes a form of its own.
+    """
+    if length > USUAL_ROUND and bars >= SHORTEST:
+        return [(name, count, ()) for name, count in round_form(bars, length)]
     unit = phrase_unit(bars)
     units = max(1, bars // unit)
     form = list(SMALL_FORMS[units]) if units in SMALL_FORMS else merged(cycle_form(units))
@@ -192,8 +199,12 @@ def lyric_form(brief: Brief, bars: int, bar_seconds: float) -> tuple[list[Stave]
     if per_line == 0:
         wanted = shared(wanted, bars)
         return [(s.name, n, s.lines) for s, n in zip(sections, wanted, strict=True)], warnings
+    length, solo = brief.style.progressions.round, 2 * unit
+    if length > USUAL_ROUND:
+        wanted = rounded_up(wanted, [section.name for section in sections], bars, length)
+        solo = max(solo, length if unit == TURNAROUND else 0)
     form = [(s.name, n, s.lines) for s, n in zip(sections, wanted, strict=True)]
-    return filled(form, bars, unit), warnings
+    return filled(form, bars, unit, solo), warnings
 
 
 def shared(wanted: list[int], bars: int) -> list[int]:
@@ -205,8 +216,8 @@ def shared(wanted: list[int], bars: int) -> list[int]:
     return lengths
 
 
-def filled(form: list[Stave], bars: int, unit: int) -> list[Stave]:
-    """Fill spare bars: an intro, then the sung sections once more after an instrumental break, then an outro."""
+def filled(form: list[Stave], bars: int, unit: int, solo: int) -> list[Stave]:
+    """Fill spare bars: an intro, then the sung sections once more after a break of `solo` bars, then an outro."""
     ending = [form.pop()] if form[-1][0] == "outro" and len(form) > 1 else []
     spare = bars - sum(length for _, length, _ in form + ending)
     if form[0][0] != "intro" and spare >= unit:
@@ -216,11 +227,11 @@ def filled(form: list[Stave], bars: int, unit: int) -> list[Stave]:
     rounds = 0
     while spare > 0 and rounds < bars:
         rounds += 1
-        for section in [("instrumental", 2 * unit, ()), *again]:
+        for section in [("instrumental", solo, ()), *again]:
             if section[1] <= spare:
                 form.append(section)
                 spare -= section[1]
-        if spare < min(section[1] for section in [*again, ("", 2 * unit, ())]):
+        if spare < min(section[1] for section in [*again, ("", solo, ())]):
             break
     if not ending and spare:
         ending = [("outro", 0, ())]
@@ -242,7 +253,7 @@ def make_plan(brief: Brief) -> Plan:
     if brief.lyrics:
         form, warnings = lyric_form(brief, bars, bar * 60 / tempo)
     else:
-        form = instrumental_form(bars)
+        form = instrumental_form(bars, brief.style.progressions.round)
     stretches = tuple(with_energy(place(form), brief.lift))
     return Plan(tempo, total, final, total - tail, bar, stretches, tuple(warnings))
 

@@ -5,6 +5,7 @@ from functools import lru_cache
 
 from acestep_serverless.engines.sketch.brief import Brief
 from acestep_serverless.engines.sketch.form import Plan, Stretch
+from acestep_serverless.engines.sketch.rounds import TURNAROUND, laid
 from acestep_serverless.engines.sketch.theory import Chord, parse_chord
 
 # Which list of the style's progressions each section reads.
@@ -43,11 +44,13 @@ def split_bar(symbols: list[str], beats: float) -> list[tuple[float, float, str]
 
 
 def progression_for(brief: Brief, stretch: Stretch) -> list[list[str]]:
-    """The bars of chord symbols that a section repeats: the same for every section of one name."""
-    source = SOURCES[stretch.name]
-    choices: tuple[str, ...] = getattr(brief.style.progressions, source)
+    """A section's bars of chord symbols: sections of one name repeat the same progression."""
+    source, progressions = SOURCES[stretch.name], brief.style.progressions
+    choices: tuple[str, ...] = getattr(progressions, source)
     picked = brief.chance.of("progression", source).choice(choices)
-    return [bar.split() for bar in picked.split("|")]
+    if progressions.short and TURNAROUND < stretch.bars < progressions.round:
+        picked = progressions.short
+    return laid([bar.split() for bar in picked.split("|")], stretch.bars, stretch.name)
 
 
 def make_spans(brief: Brief, plan: Plan) -> tuple[Span, ...]:
@@ -59,7 +62,7 @@ def make_spans(brief: Brief, plan: Plan) -> tuple[Span, ...]:
         bars = progression_for(brief, stretch)
         for index in range(stretch.bars):
             number = stretch.first + index
-            symbols = bars[index % len(bars)]
+            symbols = bars[index]
             if number == last_bar and plan.final > 0:
                 symbols = brief.style.progressions.cadence.split()
             for start, length, symbol in split_bar(symbols, plan.beats_per_bar):

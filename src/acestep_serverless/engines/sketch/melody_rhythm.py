@@ -7,12 +7,19 @@ ranking, so that a phrase's second bar echoes its first, and phrases of one lett
 from dataclasses import dataclass
 from random import Random
 
-from acestep_serverless.engines.sketch.form import Stretch
+from acestep_serverless.engines.sketch.form import Stretch, natural_bars
 from acestep_serverless.engines.sketch.sheet import Sheet
+from acestep_serverless.engines.sketch.styles.model import USUAL_ROUND
 
 # Letters of the phrases in a period: "a" returns, the last phrase closes.
 PERIODS = ("abac", "aaba", "abab", "aabc")
 RIFF_PERIODS = ("aaab", "aaba", "abab")
+# Twelve bars: a line and its answer, both again, another line and its answer.
+ROUND_PERIOD = "ababcd"
+# Bars of a line in such a round, and how full of notes the soloist's answer between two lines is.
+CALL_BARS, ANSWER_DENSITY = 2, 0.7
+# Three lines in a round are one line, the same again, and another.
+CALLS = {3: "aab"}
 # How much fuller or sparser than the style's own density a section's tune is.
 DENSITY = {
     "verse": 1.0,
@@ -118,20 +125,44 @@ def onsets(
 
 
 def sung_phrases(sheet: Sheet, stretch: Stretch) -> list[Phrase]:
-    """One phrase per lyric line, spread evenly over the section's bars (or its beats, if lines outnumber bars)."""
-    bar = sheet.plan.beats_per_bar
-    lines = stretch.lines
-    grain = bar if stretch.bars >= len(lines) else 0.5
+    """One phrase per lyric line, spread evenly over the section's bars (or its beats, if lines outnumber bars).
+
+    In a style whose rounds are not of eight bars, lines begin every other bar and leave room for answers.
+    """
+    bar, lines = sheet.plan.beats_per_bar, stretch.lines
+    calls = has_rounds(sheet) and stretch.bars >= CALL_BARS * len(lines)
+    grain = CALL_BARS * bar if calls else bar if stretch.bars >= len(lines) else 0.5
     beats = stretch.bars * bar
     marks = [round(index * beats / len(lines) / grain) * grain for index in range(len(lines))] + [beats]
+    letters = CALLS.get(len(lines), PERIODS[0]) if calls else PERIODS[0]
     phrases = []
     for index, line in enumerate(lines):
-        length = min(marks[index + 1] - marks[index], 4 * bar)
-        letter = PERIODS[0][index % 4]
+        longest = max(CALL_BARS, natural_bars([line], bar * 60 / sheet.plan.tempo)) if calls else 4
+        length = min(marks[index + 1] - marks[index], longest * bar)
+        letter = letters[index % len(letters)]
         if length > 0:
             start = stretch.first * bar + marks[index]
             answer = index % 4 == 3 or index == len(lines) - 1
             phrases.append(Phrase(stretch.name, letter, start, length, line.count, answer, stretch.turn, line.text))
+    return with_answers(sheet, stretch, phrases) if calls else phrases
+
+
+def has_rounds(sheet: Sheet) -> bool:
+    """Whether the style's sections are rounds of their own length, such as twelve bars."""
+    return sheet.brief.style.progressions.round > USUAL_ROUND
+
+
+def with_answers(sheet: Sheet, stretch: Stretch, calls: list[Phrase]) -> list[Phrase]:
+    """The sung lines of a round with what the soloist answers where the next one is two bars away or more."""
+    bar = sheet.plan.beats_per_bar
+    count = max(1, round(sheet.brief.style.melody.notes * ANSWER_DENSITY * CALL_BARS * bar / 4))
+    ends = [*(after.start for after in calls[1:]), (stretch.first + stretch.bars) * bar]
+    phrases = []
+    for call, end in zip(calls, ends, strict=True):
+        phrases.append(call)
+        start = call.start + call.length
+        if end - start >= CALL_BARS * bar:
+            phrases.append(Phrase(stretch.name, "answer", start, CALL_BARS * bar, count, True, stretch.turn))
     return phrases
 
 
@@ -143,16 +174,17 @@ def played_phrases(sheet: Sheet, stretch: Stretch) -> list[Phrase]:
         return []
     bars = 1 if melody.riff or stretch.bars < 2 else 2
     period = rng.choice(RIFF_PERIODS if melody.riff else PERIODS)
+    if has_rounds(sheet) and stretch.bars % len(ROUND_PERIOD) == 0:
+        period = ROUND_PERIOD
     count = max(1, round(melody.notes * bars * bar / 4 * DENSITY[stretch.name]))
     phrases = []
     for index in range(-(-stretch.bars // bars)):
         start = stretch.first + index * bars
         length = min(bars, stretch.first + stretch.bars - start) * bar
         notes = max(1, count // 2) if length < bars * bar else count
-        last = start + bars >= stretch.first + stretch.bars
-        phrases.append(
-            Phrase(stretch.name, period[index % 4], start * bar, length, notes, last or index % 4 == 3, stretch.turn)
-        )
+        place = index % len(period)
+        closes = place == len(period) - 1 or start + bars >= stretch.first + stretch.bars
+        phrases.append(Phrase(stretch.name, period[place], start * bar, length, notes, closes, stretch.turn))
     return phrases
 
 

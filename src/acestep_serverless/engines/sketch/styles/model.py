@@ -35,6 +35,9 @@ LANES = {
     "triangle": 81,
 }
 
+USUAL_ROUND = 8
+"""Bars of a section in most styles."""
+
 Groove = Mapping[str, str]
 """Lane to grid: "X" accent, "x" hit, "o" ghost note, "r" two thirty-seconds, "t" three in the space of an eighth."""
 
@@ -139,7 +142,8 @@ class Counter:
 class Progressions:
     """Chord symbols by section: bars are separated by "|", chords within a bar by spaces.
 
-    Verse and chorus have alternatives that the seed chooses between; `cadence` is the bar before the last chord.
+    Verse and chorus have alternatives that the seed chooses between; `cadence` is the bar before the last chord;
+    `short` is what sections of more than four bars play that have no room for a round of more than eight.
     """
 
     verse: tuple[str, ...]
@@ -147,6 +151,12 @@ class Progressions:
     bridge: tuple[str, ...]
     cadence: str = "5M"
     tones: int = 3
+    short: str = ""
+
+    @property
+    def round(self) -> int:
+        """Bars after which verse and chorus come round: those of the longest progression, USUAL_ROUND at least."""
+        return max(USUAL_ROUND, *(len(text.split("|")) for text in self.verse + self.chorus))
 
 
 @dataclass(frozen=True, slots=True)
