@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any, TextIO, cast
 
 from acestep_serverless.errors import SettingsError
-from acestep_serverless.logs import redact
+from acestep_serverless.logs import LenientStream, redact
 from acestep_serverless.worker.lifeline import keep_children_with_this_process
 from acestep_serverless.worker.link import GatewayLink
 
@@ -119,9 +119,10 @@ class RedactedStream:
 
 
 def redact_output() -> None:
-    """Put a RedactedStream before standard output and standard error, for every printer, logger and traceback after."""
-    sys.stdout = cast(TextIO, RedactedStream(sys.stdout))
-    sys.stderr = cast(TextIO, RedactedStream(sys.stderr))
+    """Put a RedactedStream before standard output and standard error, for every printer, logger and traceback after.
+    A full disk under them ends no job: the SDK prints in the middle of its loop."""
+    sys.stdout = cast(TextIO, RedactedStream(cast(TextIO, LenientStream(sys.stdout))))
+    sys.stderr = cast(TextIO, RedactedStream(cast(TextIO, LenientStream(sys.stderr))))
 
 
 def run(make_handler: Callable[[ModuleType], SdkHandler], environ: MutableMapping[str, str], *, jobs: int = 1) -> None:
