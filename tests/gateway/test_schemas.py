@@ -10,6 +10,7 @@ from gateway_house import open_house
 from acestep_serverless.assembly.studio import SKETCH, known_engine
 from acestep_serverless.contract.music import parse_music_input
 from acestep_serverless.contract.music_fields import FIELDS
+from acestep_serverless.engines.abilities import abilities_of
 from acestep_serverless.engines.sketch.engine import SketchEngine
 from acestep_serverless.errors import InputError
 from acestep_serverless.settings import Settings
@@ -53,40 +54,44 @@ async def schema_of(house, endpoint="ace-step", key="one") -> dict:
 
 
 async def test_it_describes_every_field_and_judges_as_the_handler_does(tmp_path: Path):
-    async with open_house(tmp_path / "data", engine="sketch") as house:
+    async with open_house(tmp_path / "data", workers=0) as house:
         schema = await schema_of(house)
     assert list(schema["properties"]) == [spec.name for spec in FIELDS]
     validator = jsonschema_rs.validator_for(schema)
     judged = {json.dumps(value): validator.is_valid(value) for value in INPUTS}
     assert judged == {json.dumps(value): accepted(value) for value in INPUTS}
-    assert schema["properties"]["duration"] | {"x-used": True} == {
+    assert schema["properties"]["duration"] == {
         "description": "Target duration in seconds",
         "type": ["integer", "null"],
         "default": 90,
         "minimum": 1,
         "maximum": 600,
         "x-allowed": "a whole number from 1 to 600",
-        "x-used": True,
     }
 
 
 async def test_it_says_what_the_engine_makes_nothing_of_where_that_is_known(tmp_path: Path):
     async with open_house(tmp_path / "data", engine="sketch", **TWO_ENDPOINTS) as house:
         ours, theirs = await schema_of(house), await schema_of(house, "other", "two")
-    assert ours["x-engine"] == {"name": "sketch", "task_types": ["text2music"], "uses": []}
+    assert ours["x-engine"] == {
+        "name": "sketch",
+        "task_types": ["text2music"],
+        "task_types_by_model": {"": ["text2music"], "sketch": ["text2music"]},
+        "uses": [],
+    }
+    assert ours["properties"]["task_type"]["enum"] == ["text2music", None]
     assert {name for name in ("caption", "bpm", "seed") if ours["properties"][name]["x-used"]} == {
         "caption",
         "bpm",
         "seed",
     }
     assert not any(ours["properties"][name]["x-used"] for name in ("src_audio", "thinking", "shift", "lora"))
-    assert theirs["x-engine"] == {"name": None, "task_types": None, "uses": None}
+    assert theirs["x-engine"] == {"name": None, "task_types": None, "task_types_by_model": None, "uses": None}
     assert "x-used" not in theirs["properties"]["shift"]
 
 
 def test_what_is_said_of_the_built_in_engine_is_what_it_does():
-    engine = SketchEngine()
-    assert (engine.name, engine.task_types, engine.uses) == (SKETCH.name, SKETCH.task_types, SKETCH.uses)
+    assert abilities_of(SketchEngine()) == SKETCH
 
 
 @pytest.mark.parametrize(
@@ -105,7 +110,8 @@ async def test_a_key_sees_the_endpoints_that_it_opens_and_no_key_sees_none(tmp_p
         }
         refused = [(await house.http.get(path)).status_code for path in ("/v2", "/v2/ace-step/schema")]
         other = await house.http.get("/v2/ace-step/schema", headers={"Authorization": "Bearer two"})
-    assert listed == {"one": {"endpoints": [{"id": "ace-step"}]}, "two": {"endpoints": [{"id": "other"}]}}
+    seen = {key: [endpoint["id"] for endpoint in answer["endpoints"]] for key, answer in listed.items()}
+    assert seen == {"one": ["ace-step"], "two": ["other"]}
     assert refused == [401, 401]
     assert other.status_code == 401
 
@@ -113,4 +119,4 @@ async def test_a_key_sees_the_endpoints_that_it_opens_and_no_key_sees_none(tmp_p
 async def test_without_keys_every_endpoint_is_listed(tmp_path: Path):
     async with open_house(tmp_path / "data", endpoints={"other": {}}) as house:
         listed = (await house.http.get("/v2")).json()
-    assert listed == {"endpoints": [{"id": "ace-step"}, {"id": "other"}]}
+    assert [endpoint["id"] for endpoint in listed["endpoints"]] == ["ace-step", "other"]

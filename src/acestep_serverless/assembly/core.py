@@ -49,6 +49,7 @@ from acestep_serverless.jobs.streams import StreamDesk
 from acestep_serverless.jobs.sweeper import Sweeper
 from acestep_serverless.logs import configure_logs
 from acestep_serverless.outbound.caller import Caller
+from acestep_serverless.registry.abilities import AbilityBoard
 from acestep_serverless.registry.endpoints import EndpointTable
 from acestep_serverless.registry.keys import KeyRegistry
 from acestep_serverless.registry.workers import WorkerRegistry
@@ -127,7 +128,7 @@ def build(settings: Settings, *, first_start: bool, clock: Clock = SYSTEM_CLOCK,
 
     upkeep = Upkeep(metrics, lambda: database.read_aside(lambda connection: connection.execute(sa.text("SELECT 1"))))
     app = create_gateway(parts, lifespan, upkeep)
-    open_studio(app, settings)
+    open_studio(app, settings, AbilityBoard(database, clock.now_ms, rules.lease_ms))
     return app
 
 
@@ -160,7 +161,7 @@ async def _sweep_for_ever(sweeper: Sweeper, parts: Parts) -> None:
         try:
             report = await sweeper.run_once()
             if report.outlived:
-                await parts.shelf.clear(report.outlived)
+                await parts.shelf.clear(report.outlived, over_by=parts.clock.now_ms())
             await parts.batches.sweep()
             if report.settled:
                 silence = max(parts.desk.rules.keep_ms, parts.desk.rules.lease_ms)

@@ -26,6 +26,8 @@ from acestep_serverless.assembly.engine import build_engine
 from acestep_serverless.client.acestep import AceStepClient
 from acestep_serverless.client.gateway import GatewayClient
 from acestep_serverless.clock import SYSTEM_CLOCK
+from acestep_serverless.contract.abilities import Abilities
+from acestep_serverless.engines.abilities import abilities_of
 from acestep_serverless.errors import AcestepServerlessError
 from acestep_serverless.logs import configure_logs
 from acestep_serverless.outbound.fetching import Fetcher
@@ -41,6 +43,7 @@ from acestep_serverless.worker.places import without_gateway
 from acestep_serverless.worker.sdk import SdkHandler, on_runpod, prepare_environment, run
 from acestep_serverless.worker.sink import ArtifactSink
 from acestep_serverless.worker.sources import Sources
+from acestep_serverless.worker.telling import tell_abilities
 
 LOG = structlog.get_logger(__name__)
 KEPT = "kept"
@@ -67,11 +70,13 @@ def run_worker(
     `scratch` is a folder for songs between engine and delivery; whoever names it removes it. `kept` is one for
     finished outputs, shared by this machine's workers for this endpoint; it is worth more the longer it lives.
     """
-    open_acestep, together = _acestep(settings, scratch)
+    open_acestep, together, abilities = _acestep(settings, scratch)
     link, heartbeat_ms = None, settings.heartbeat_seconds * 1000
     if settings.gateway and not on_runpod(environ):
         link, heartbeat_ms = _enrol(settings, worker_id, fleet_id=fleet_id)
         LOG.info("worker enrolled", worker=worker_id, gateway=settings.gateway, endpoint=settings.endpoint_id)
+        if abilities is not None:
+            tell_abilities(link, abilities, SYSTEM_CLOCK)
     prepare_environment(environ, link, ping_interval_ms=heartbeat_ms)
     sink = _usual_place(link, environ)
     memory = _memory(kept, link, environ)
@@ -115,14 +120,15 @@ def _memory(folder: Path, link: GatewayLink | None, environ: MutableMapping[str,
     return memory
 
 
-def _acestep(settings: Settings, scratch: Path) -> tuple[Callable[[], Awaitable[AceStepClient]], int]:
-    """Give what opens the API, and how many jobs it works at together: a server elsewhere is taken to do one."""
+def _acestep(settings: Settings, scratch: Path) -> tuple[Callable[[], Awaitable[AceStepClient]], int, Abilities | None]:
+    """Give what opens the API, how many jobs it works at together, and what it can do: a server elsewhere is taken to
+    do one, and of what it can do nothing is known."""
     if settings.acestep_api_url:
 
         async def elsewhere() -> AceStepClient:
             return client_at(settings)
 
-        return elsewhere, 1
+        return elsewhere, 1, None
     engine = build_engine(settings)
     engine.load(lambda fraction, stage: LOG.debug("engine loads", fraction=fraction, stage=stage))
     stock(engine, settings.adapters_dir)
@@ -131,7 +137,7 @@ def _acestep(settings: Settings, scratch: Path) -> tuple[Callable[[], Awaitable[
     async def here() -> AceStepClient:
         return client_in_process(app)
 
-    return here, engine.limits.songs_together
+    return here, engine.limits.songs_together, abilities_of(engine)
 
 
 def main_on_runpod() -> None:

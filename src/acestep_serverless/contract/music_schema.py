@@ -6,9 +6,11 @@ endpoint's engine makes anything of the field, as far as that is known.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from acestep_serverless.contract import acestep_values
+from acestep_serverless.contract.abilities import Abilities, in_order
 from acestep_serverless.contract.acestep_values import Choice, Numbers, Wholes
 from acestep_serverless.contract.music_fields import FIELDS, NAME, SEED_MAXIMUM, FieldSpec, allowed
 from acestep_serverless.contract.music_tasks import TASKS
@@ -48,41 +50,60 @@ _TYPES: Mapping[str, tuple[str, ...]] = {
 """The table's words for types that are more than one word of JSON Schema; the others are one."""
 
 
-def input_schema(
-    *, task_types: frozenset[str] | None = None, uses: frozenset[str] | None = None, engine: str | None = None
-) -> dict[str, Any]:
-    """Give the schema of a job's `input`. `engine`, its `task_types` and the parameters that it `uses` beyond
-    ALWAYS_USED are None where they are not known."""
-    tasks = None if task_types is None else sorted(task_types, key=list(TASKS).index)
+def input_schema(abilities: Abilities | None = None, *, engine: str | None = None) -> dict[str, Any]:
+    """Give the schema of a job's `input`. `engine` and its `abilities` are None where they are not known; where they
+    are, no more is allowed than it can do."""
     return {
         "$schema": DIALECT,
         "title": "Input of a job",
         "type": "object",
         "additionalProperties": False,
         "anyOf": list(_WITHOUT_CAPTION),
-        "properties": {spec.name: _field(spec, uses, task_types) for spec in FIELDS},
-        "x-engine": {"name": engine, "task_types": tasks, "uses": None if uses is None else sorted(uses)},
+        "properties": {spec.name: _field(spec, abilities) for spec in FIELDS},
+        "x-engine": {"name": engine, **_said_of(abilities)},
     }
 
 
-def _field(spec: FieldSpec, uses: frozenset[str] | None, task_types: frozenset[str] | None) -> dict[str, Any]:
+def _said_of(abilities: Abilities | None) -> dict[str, Any]:
+    if abilities is None:
+        return {"task_types": None, "task_types_by_model": None, "uses": None}
+    return {
+        "task_types": in_order(abilities.any_task_type),
+        "task_types_by_model": {name: in_order(tasks) for name, tasks in abilities.task_types.items()},
+        "uses": sorted(abilities.uses),
+    }
+
+
+def _narrowed(spec: FieldSpec, abilities: Abilities) -> FieldSpec:
+    """Give a field as it is with these abilities: what none of them does is not allowed."""
+    if spec.name == "task_type":
+        return replace(spec, reader=Choice(tuple(in_order(abilities.any_task_type))))
+    most = {"duration": int(abilities.longest), "batch_size": abilities.largest_batch}.get(spec.name)
+    return spec if most is None else replace(spec, maximum=min(most, spec.maximum))
+
+
+def _field(spec: FieldSpec, abilities: Abilities | None) -> dict[str, Any]:
+    if abilities is not None:
+        spec = _narrowed(spec, abilities)
     kinds = list(_TYPES.get(spec.type, (spec.type,)))
     said: dict[str, Any] = {"description": spec.description, "type": [*kinds, "null"]}
     if spec.default is not None:
         said["default"] = spec.default
     said |= _bounds(spec)
     said["x-allowed"] = allowed(spec)
-    if uses is not None:
-        said["x-used"] = spec.name in ALWAYS_USED or _api_name(spec.name) in uses or _has_source(spec.name, task_types)
+    if abilities is not None:
+        said["x-used"] = _is_used(spec.name, abilities)
+        said |= {"examples": list(abilities.models)} if spec.name == "model" else {}
     return said
+
+
+def _is_used(name: str, abilities: Abilities) -> bool:
+    is_source = name == "src_audio" and abilities.takes_source
+    return name in ALWAYS_USED or _api_name(name) in abilities.uses or is_source
 
 
 def _api_name(name: str) -> str:
     return {"reference_audio": "reference_audio_path"}.get(name, name)
-
-
-def _has_source(name: str, task_types: frozenset[str] | None) -> bool:
-    return name == "src_audio" and any(TASKS[task].source for task in task_types or ())
 
 
 def _bounds(spec: FieldSpec) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from acestep_serverless.errors import SettingsError, Unavailable
 
-KNOWN = ("0001", "0002", "0003", "0004")
+KNOWN = ("0001", "0002", "0003", "0004", "0005")
 """Every revision in order; the last is this program's schema (a test compares it with the scripts)."""
 SCRIPTS = Path(__file__).parent / "migrations"
 MIGRATING = 6_402_219

@@ -143,10 +143,12 @@ WORKERS = sa.Table(
     sa.Column("fleet_id", sa.Text),
     sa.Column("polls_until", sa.BigInteger),
     sa.Column("fed_at", sa.BigInteger),
+    sa.Column("abilities", sa.Text),
     sa.CheckConstraint("state IN ('ACTIVE', 'DRAINING', 'GONE')", name="workers_state_is_known"),
     sa.Index("workers_by_endpoint", "endpoint_id", "state"),
 )
-"""Workers that have enrolled, with the digest of their token. `polls_until`: asks for work until then at the latest."""
+"""Workers that have enrolled, with the digest of their token. `polls_until`: asks for work until then at the latest;
+`abilities`: what it has told of its engine, as JSON (contract/abilities.py), NULL for workers that tell nothing."""
 
 FLEETS = sa.Table(
     "fleets",

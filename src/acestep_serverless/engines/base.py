@@ -240,6 +240,10 @@ class Engine(Protocol):
         """Which of the REST API's task types this engine does; every engine does "text2music"."""
         ...
 
+    def task_types_of(self, model: str) -> frozenset[str]:
+        """Which of `task_types` one of `models` does; every model does "text2music"."""
+        ...
+
     @property
     def uses(self) -> frozenset[str]:
         """Which parameters of the REST API, beyond the words, metas, seeds and format, change this engine's songs.

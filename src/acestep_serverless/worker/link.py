@@ -26,6 +26,10 @@ class GatewayLink:
         """Return where the file of an earlier job of this endpoint is fetched."""
         return self._url(f"artifacts/{_part(self.worker_id)}/{_part(name)}")
 
+    def abilities_url(self) -> str:
+        """Return where this worker tells what its engine can do; no part of the Runpod protocol."""
+        return self._url(f"abilities/{_part(self.worker_id)}")
+
     def done_url(self, job_id: str) -> str:
         """Return where a job's result is POSTed, exactly as the SDK spells it."""
         return self._url(f"job-done/{_part(self.worker_id)}/{_part(job_id)}") + "&isStream=false"

@@ -119,6 +119,11 @@ class AceStepEngine:
         """What the models on offer can do: tracks are for guided models only."""
         return _EVERY_MODEL | (_GUIDED_MODELS if self._any_guided else frozenset())
 
+    def task_types_of(self, model: str) -> frozenset[str]:
+        """What one of the models on offer can do."""
+        guided = any(offer.guided for offer in self._weights.models if offer.name == model)
+        return _EVERY_MODEL | (_GUIDED_MODELS if guided else frozenset())
+
     @property
     def uses(self) -> frozenset[str]:
         """The parameters that change songs here; guidance, whole-song captions and planning need a model for them."""

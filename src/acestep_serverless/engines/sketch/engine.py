@@ -47,6 +47,10 @@ class SketchEngine:
     def _font(self) -> SoundFont:
         return SoundFont(find_soundfont())
 
+    def task_types_of(self, model: str) -> frozenset[str]:
+        """Songs from words, whatever the model is called."""
+        return self.task_types
+
     def load(self, progress: Progress) -> None:
         """Read the sound bank. Raises EngineUnavailable naming the pip command when it is missing."""
         progress(0.0, "reading the sound bank")
