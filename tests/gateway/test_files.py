@@ -297,6 +297,18 @@ async def test_a_file_goes_with_its_job(house):
     assert files_in(house) == []
 
 
+@pytest.mark.parametrize("rescue", ["retry/{}", "status/{}?ttl=60000"])
+async def test_a_job_that_is_rescued_while_it_is_being_forgotten_stays_with_its_file(house, rescue):
+    """The sweeper names a job; then its owner is told that it waits again, or is kept; then the sweeper acts."""
+    worker = await house.hire()
+    job_id, file = await filed(house, worker)
+    await house.parts.desk.finish("w1", job_id, JobResult(None, "it broke"))
+    assert (await house.post(rescue.format(job_id))).status_code == 200
+    await house.parts.shelf.clear([job_id], over_by=house.clock.now + 30_000)
+    assert (await house.get(f"status/{job_id}")).status_code == 200
+    assert (await house.http.get(file)).content == SONG
+
+
 async def test_a_file_taken_away_behind_the_gateways_back_is_404(house):
     _, file = await filed(house, await house.hire())
     files_in(house)[0].unlink()

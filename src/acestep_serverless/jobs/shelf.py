@@ -11,7 +11,7 @@ from acestep_serverless.artifacts.folder import ArtifactFolder, Received
 from acestep_serverless.clock import Clock
 from acestep_serverless.contract.media import FILE_TYPES, SIDE_FILES
 from acestep_serverless.database.database import Database
-from acestep_serverless.database.tables import ARTIFACTS
+from acestep_serverless.database.tables import ARTIFACTS, JOBS
 from acestep_serverless.database.upsert import upsert
 from acestep_serverless.errors import Conflict, FieldProblem, InputError, NotFound
 from acestep_serverless.jobs import store
@@ -105,14 +105,18 @@ class Shelf:
             raise NotFound("there is no such audio file; files are deleted together with their job")
         return Artifact(row.name, row.endpoint_id, row.media_type, row.bytes, row.sha256, path)
 
-    async def clear(self, job_ids: Sequence[str]) -> int:
-        """Delete these jobs and their files together. Returns how many files."""
-        statement = ARTIFACTS.delete().where(ARTIFACTS.c.job_id.in_(job_ids)).returning(ARTIFACTS.c.name)
+    async def clear(self, job_ids: Sequence[str], *, over_by: int | None = None) -> int:
+        """Delete those of these jobs that are final, and their files together. Returns how many files.
+
+        With `over_by` (ms) only those go that need not be kept then: since somebody looked, a client may have queued
+        one again or asked for it to be kept for longer, and was told so.
+        """
+        where = [] if over_by is None else [JOBS.c.purge_at < over_by]
 
         def work(connection: sa.Connection) -> list[str]:
-            names = list(connection.execute(statement).scalars())
-            store.delete(connection, job_ids)
-            return names
+            gone = store.delete(connection, job_ids, *where)
+            statement = ARTIFACTS.delete().where(ARTIFACTS.c.job_id.in_(gone)).returning(ARTIFACTS.c.name)
+            return list(connection.execute(statement).scalars())
 
         names = await self._database.write(work)
         for name in names:

@@ -322,18 +322,19 @@ def count_missed(connection: sa.Connection, worker_id: str, listed: Sequence[str
     connection.execute(JOBS.update().where(*absent).values(**counted))
 
 
-def delete(connection: sa.Connection, job_ids: Sequence[str]) -> None:
-    """Delete jobs with their bodies and history, what a worker was asked about them, and their part of the tallies.
+def delete(connection: sa.Connection, job_ids: Sequence[str], *where: Condition) -> list[str]:
+    """Delete those of these jobs that are final, with their bodies and history, what a worker was asked about them, and
+    their part of the tallies; returns their ids. One that was queued again since it was looked at stays.
 
     Their batches remember how they ended."""
-    stops.forget_jobs(connection, job_ids)
-    columns = (JOBS.c.endpoint_id, JOBS.c.state, JOBS.c.deliveries, JOBS.c.batch_id)
-    gone = JOBS.delete().where(JOBS.c.id.in_(job_ids)).returning(*columns)
+    columns = (JOBS.c.id, JOBS.c.endpoint_id, JOBS.c.state, JOBS.c.deliveries, JOBS.c.batch_id)
+    gone = JOBS.delete().where(JOBS.c.id.in_(job_ids), JOBS.c.finished_at.is_not(None), *where).returning(*columns)
+    rows = connection.execute(gone).all()
+    stops.forget_jobs(connection, [row.id for row in rows])
     counted: Counter[tuple[str, str]] = Counter()
     of_batches: Counter[tuple[str, str]] = Counter()
-    for endpoint_id, state, deliveries, batch_id in connection.execute(gone):
-        if JobState(state) in FINAL_STATES:
-            counted[endpoint_id, state] -= 1
+    for _, endpoint_id, state, deliveries, batch_id in rows:
+        counted[endpoint_id, state] -= 1
         if batch_id is not None:
             of_batches[batch_id, "gone_completed" if state == JobState.COMPLETED else "gone_failed"] += 1
         if deliveries > 1:
@@ -342,3 +343,4 @@ def delete(connection: sa.Connection, job_ids: Sequence[str]) -> None:
     for (batch_id, column), count in sorted(of_batches.items()):
         statement = BATCHES.update().where(BATCHES.c.id == batch_id)
         connection.execute(statement.values({column: BATCHES.c[column] + count}))
+    return [row.id for row in rows]
