@@ -261,3 +261,27 @@ async def test_after_a_sleep_of_the_machine_silence_means_nothing_for_two_heartb
     office.now += 2 * WEEK_MS
     reports = await office.pass_time(9)
     assert [report.settled for report in reports] == [False] * 8 + [True]
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_a_clock_that_is_set_back_keeps_no_hung_job_and_no_dead_worker_alive(office, restarted):
+    await office.hire("hung", "dead", "forgetful")
+    for name in ("runs", "orphaned", "lost"):
+        await office.submit(name, timeout_ms=60_000 if name == "runs" else 600_000)
+    for worker_id in ("hung", "dead", "forgetful"):
+        await office.desk.take(ENDPOINT, worker_id)
+    await office.pass_time(20, {"hung": ["runs"], "dead": ["orphaned"], "forgetful": ["lost"]})
+    office.now -= 3_600_000
+    if restarted:
+        office.restart()
+    beats = {"hung": ["runs"], "forgetful": []}
+    await office.pass_time(24, beats)
+    assert await office.history("lost") == ["take", "lose"], "its id is missing from the heartbeats"
+    await office.pass_time(16, beats)
+    assert await office.history("orphaned") == ["take", "bury"], "its lease is over"
+    assert await office.state("runs") == "IN_PROGRESS"
+    await office.pass_time(30, beats)
+    assert await office.state("runs") == "TIMED_OUT"
+    assert await office.desk.stops("hung") == ["runs"]
+    office.now -= 3_600_000
+    assert await office.desk.stops("hung") == ["runs"], "a stop is said again"

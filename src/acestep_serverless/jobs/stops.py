@@ -32,10 +32,10 @@ def forget_jobs(connection: sa.Connection, job_ids: Sequence[str]) -> None:
 
 def due(connection: sa.Connection, worker_id: str, now: int, again_ms: int) -> list[str]:
     """List the jobs that a worker is to drop and is told of now: at first, `again_ms` later, and then each time after
-    as long as has passed since the first."""
+    as long as has passed since the first. One that was told in the future, by a clock since set back, is due too."""
     since_first = STOPS.c.told_at - STOPS.c.first_told_at
     pause = sa.case((since_first > again_ms, since_first), else_=again_ms)
-    untold = sa.or_(STOPS.c.told_at.is_(None), STOPS.c.told_at + pause <= now)
+    untold = sa.or_(STOPS.c.told_at.is_(None), STOPS.c.told_at + pause <= now, STOPS.c.told_at > now)
     query = sa.select(STOPS.c.job_id).where(STOPS.c.worker_id == worker_id, untold)
     return list(connection.execute(query).scalars())
 

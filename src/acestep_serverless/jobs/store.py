@@ -313,6 +313,25 @@ def count_time_of_next(connection: sa.Connection, at: int) -> None:
     connection.execute(statement)
 
 
+def _latest(at: int, lease_ms: int) -> dict[str, Any]:
+    """Give what the times of a running job can be at most at a time (ms)."""
+    past = dict.fromkeys(("taken_at", "started_at", "missed_at"), sa.literal(at, sa.BigInteger))
+    return {**past, "lease_expires_at": at + lease_ms, "overdue_at": at + JOBS.c.execution_timeout_ms}
+
+
+def is_ahead(at: int, lease_ms: int) -> Condition:
+    """Condition: a running job has a time that it can only have from a clock that was set back after that (ms)."""
+    return sa.and_(IS_HELD, sa.or_(*(JOBS.c[name] > most for name, most in _latest(at, lease_ms).items())))
+
+
+def bring_back(connection: sa.Connection, which: Condition, at: int, lease_ms: int) -> None:
+    """Let no time of such jobs be later than it can be at this one (ms)."""
+    values = {
+        name: sa.case((JOBS.c[name] > most, most), else_=JOBS.c[name]) for name, most in _latest(at, lease_ms).items()
+    }
+    connection.execute(JOBS.update().where(which).values(**values))
+
+
 def count_missed(connection: sa.Connection, worker_id: str, listed: Sequence[str], at: int, spacing: int) -> None:
     """Count a heartbeat that does not list a held job; two within `spacing` ms are counted once, and one within the
     first `2 * spacing` ms of a job not at all."""

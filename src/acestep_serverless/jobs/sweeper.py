@@ -45,11 +45,13 @@ class Sweeper:
     async def run_once(self) -> SweepReport:
         """Do one round and tell what it did."""
         now, patience = self._clock.now_ms(), 2 * self._desk.rules.heartbeat_ms
-        if now - self._last_round > patience:
-            self._watching_since = now  # The machine slept, or this process could not run: neither could the workers.
+        if not 0 <= now - self._last_round <= patience:
+            # The machine slept, or this process could not run: neither could the workers. Or the clock was set back.
+            self._watching_since = now
         self._last_round = now
         # Workers that could not reach us while we were away get time to say that they live, and to deliver.
         settled = now >= self._watching_since + patience
+        await self._follow_the_clock(now)
         await self._count_time(now)
         timed_out = await self._sweep(_timed_out(now), _time_out, now) if settled else []
         expired = await self._sweep(_expired(now, settled=settled), _expire, now)
@@ -59,6 +61,15 @@ class Sweeper:
         if silent or timed_out or expired:
             LOG.info("swept", silent=report.silent, timed_out=report.timed_out, expired=report.expired)
         return report
+
+    async def _follow_the_clock(self, now: int) -> None:
+        """Bring back what lies further ahead than it can: a clock that was set back by an hour would keep a dead
+        worker's lease, and a hung job's time, for that hour longer."""
+        lease_ms, slack = self._desk.rules.lease_ms, 2 * self._desk.rules.heartbeat_ms
+        ahead = store.is_ahead(now + slack, lease_ms)
+        if await self._database.read(lambda connection: looks.any_of(connection, ahead)):
+            LOG.warning("the clock was set back: leases and timeouts of running jobs follow it")
+            await self._database.write(lambda connection: store.bring_back(connection, ahead, now, lease_ms))
 
     async def _count_time(self, now: int) -> None:
         if await self._database.read(lambda connection: looks.any_of(connection, store.IS_NEXT)):
