@@ -13,7 +13,6 @@ from acestep_serverless.assembly.core import build
 from acestep_serverless.contract import batch, openai
 from acestep_serverless.contract import job as wire
 from acestep_serverless.contract.job import Bounds, JobState
-from acestep_serverless.gateway.limits import OPERATIONS
 from acestep_serverless.gateway.listing import DEFAULT_LIMIT, LIMIT_BOUNDS, OFFSET_BOUNDS
 from acestep_serverless.settings import Settings
 
@@ -52,11 +51,6 @@ BODY_LIMITS: Mapping[tuple[str, str], int] = {
 }
 """The routes that read a body, and how many bytes of it."""
 
-CONFLICTS = ("/retry/{job_id}", "/batch", "/requests", "/requests/{request_id}", "/finalize")
-"""Where a state can be in the way: routes that change something and whose path ends so."""
-LIMITED = frozenset(path for operation in OPERATIONS.values() for path in operation.paths)
-"""The first words behind the endpoint's name whose requests are counted."""
-
 
 def described() -> Route:
     """Give the OpenAPI description of a gateway, as `/openapi.json` has it."""
@@ -77,9 +71,8 @@ def _section(method: str, path: str, route: Route) -> str:
         parts.append(table(["Parameter", "In", "Allowed"], rows))
     if limit := BODY_LIMITS.get((method, path)):
         parts.append(f"Body: {_body(route)}, at most {limit // MIB} MiB.")
-    codes = ", ".join(f"[{code}](errors.md#{code})" for code in _codes(method, path, route))
     parts.append(f"Answers 200: {_answer(method, path)}.")
-    parts.append(f"Errors: {codes}.")
+    parts.append(f"Errors: {_errors(route)}.")
     return "\n\n".join(parts)
 
 
@@ -126,9 +119,8 @@ def _answer(method: str, path: str) -> str:
     return told.get(f"{method.upper()} {short}") or told[f"{method.upper()} {path}"]
 
 
-def _codes(method: str, path: str, route: Route) -> list[int]:
-    asked = any(one["in"] == "query" and one["name"] != "filename" for one in route.get("parameters", ()))
-    reads, limited = (method, path) in BODY_LIMITS, path.partition("{endpoint_id}/")[2].split("/")[0] in LIMITED
-    changes = method != "get" and path.endswith(CONFLICTS)
-    found = {400: reads or asked, 401: True, 403: True, 404: bool(re.search(r"[{]|audio", path)), 409: changes}
-    return [code for code, may in {**found, 413: reads, 429: limited, 500: True, 503: True}.items() if may]
+def _errors(route: Route) -> str:
+    """Name the statuses of 400 and above, each with its section in docs/errors.md."""
+    codes = [code for code in route["responses"] if code >= "4"]
+    listed = ", ".join(f"[{code}](errors.md#{code})" for code in codes if code.isdecimal())
+    return listed if "4XX" not in codes else f"{listed}, and [what the handler says](api.md#openai-clients)"

@@ -1,4 +1,4 @@
-"""Does any request that our own OpenAPI description allows make the gateway answer 5xx?
+"""Does any request that our own OpenAPI description allows make the gateway answer 5xx, or what is not described?
 
 A real server on loopback, with a worker that finishes or fails every job, so that requests find jobs of every kind.
 """
@@ -18,11 +18,17 @@ import uvicorn
 from gateway_house import QUICK, WORKER_KEY
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
 
 from acestep_serverless.assembly.core import build
 from acestep_serverless.settings import Settings
 
 KEY = "a-client-key"
+AS_DESCRIBED = [status_code_conformance, content_type_conformance, response_schema_conformance]
 EXAMPLES = 14
 """Requests for each operation. What is described is wide enough for those that are refused: any text, any JSON."""
 NUMBERS = st.sampled_from(["0", "1", "999", "1000", "1001", "300001", "-1", "1e3", "\u0663", "", "9" * 30])
@@ -131,6 +137,7 @@ def send(operation, known, house: Served, session, headers: dict[str, str], exam
         answer = case.call(base_url=house.url, session=session, headers=headers, timeout=30)
         codes[answer.status_code] = codes.get(answer.status_code, 0) + 1
         assert answer.status_code < 500, f"{case.as_curl_command(headers)}\n{answer.status_code} {answer.text}"
+        case.validate_response(answer, checks=AS_DESCRIBED)
 
     never_5xx()
 
@@ -160,7 +167,7 @@ def without_strangers(body):
 
 
 @pytest.mark.parametrize("key", ["", KEY], ids=["an open gateway", "a gateway with a key"])
-def test_no_request_of_any_operation_makes_a_5xx(tmp_path: Path, key: str):
+def test_no_request_of_any_operation_makes_a_5xx_or_what_is_not_described(tmp_path: Path, key: str):
     with served(tmp_path / "data", **({"api_keys": key} if key else {})) as house:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         codes = send_all(house, headers, EXAMPLES)

@@ -12,6 +12,7 @@ from acestep_serverless.database import reader, writer
 from acestep_serverless.database.database import Database
 from acestep_serverless.errors import Unavailable
 from acestep_serverless.registry.keys import KeyRegistry
+from described_operations import Description
 from postgresql_server import PostgreSQL
 
 CLIENT_KEY = "a-key-of-a-client"
@@ -69,6 +70,20 @@ async def test_a_stopped_database_is_503_with_retry_after_and_nothing_is_lost(ho
     assert (await worker.take())["id"] == waiting
     listed = (await house.get("requests")).json()
     assert {job["id"] for job in listed["requests"]} == {running, waiting}, "what was answered 503 was not queued"
+
+
+async def test_every_operation_answers_as_described_while_no_key_can_be_read(house, own_server, monkeypatch):
+    monkeypatch.setattr(reader, "PAUSES", (0.0,))
+    description = Description((await house.http.get("/openapi.json")).json())
+    await _stop(own_server)
+    try:
+        codes = {
+            operation.path: description.see(operation, await house.http.request(operation.method, operation.place()))
+            for operation in description
+        }
+    finally:
+        await _start(own_server)
+    assert set(codes.values()) == {"503"}, codes
 
 
 async def test_an_outage_shorter_than_the_writers_patience_is_only_a_wait(house, own_server):

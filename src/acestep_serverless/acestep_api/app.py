@@ -5,14 +5,17 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from acestep_serverless.access.loopback import LoopbackGuard
+from acestep_serverless.access.methods import headers_of
 from acestep_serverless.access.telemetry import NO_TELEMETRY
 from acestep_serverless.acestep_api.desk import Desk
+from acestep_serverless.acestep_api.openapi import described
 from acestep_serverless.acestep_api.pages import LOCAL_PAGES, LocalPages
 from acestep_serverless.acestep_api.routes import all_routes
 from acestep_serverless.acestep_api.scheduler import Keeping, Scheduler
@@ -27,6 +30,14 @@ LOOKERS = 4
 """How many requests with sound files are looked into at the same time; what they bring may take a minute each."""
 FAILED = "the server could not answer this request; its log says why"
 STATUS_CODES: Mapping[type[AcestepServerlessError], int] = {InputError: 400, TooLarge: 429, Unavailable: 503}
+
+
+class AcestepApi(FastAPI):
+    """The app, whose description says what its routes answer when they refuse."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Describe the routes in OpenAPI 3.1."""
+        return described(super().openapi())
 
 
 def create_app(
@@ -62,7 +73,7 @@ def create_app(
         keeping=keeping or Keeping(),
     )
     desk, lookers = Desk(clock), ThreadPoolExecutor(LOOKERS, thread_name_prefix="acestep-sounds")
-    app = FastAPI(
+    app = AcestepApi(
         title=SERVICE,
         version=VERSION,
         openapi_url=None,  # routes_models.py has a route for it, which asks for the key
@@ -116,9 +127,9 @@ def _add_failures(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _failed)
 
 
-async def _refused(_request: Request, error: Exception) -> JSONResponse:
+async def _refused(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    return JSONResponse(refusal(error.detail), error.status_code, error.headers)
+    return JSONResponse(refusal(error.detail), error.status_code, headers_of(request, error))
 
 
 async def _spoken(_request: Request, error: Exception) -> JSONResponse:

@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
 
-from acestep_serverless.acestep_api.openapi import REFUSALS, body
+from acestep_serverless.acestep_api.openapi import body
 from acestep_serverless.acestep_api.server import Answer, Server
 from acestep_serverless.contract.acestep_values import Misread, Reader, number, switch
 from acestep_serverless.contract.music_shown import shown
@@ -23,7 +23,7 @@ _SCALE = {"scale": "0 to 1: how strongly it takes part", "adapter_name": "which 
 
 def adapter_routes(server: Server) -> APIRouter:
     """Give the routes of adapters. An engine that wears none refuses, softly where upstream does."""
-    router = APIRouter(prefix="/v1/lora", tags=["adapters"], responses=REFUSALS)
+    router = APIRouter(prefix="/v1/lora", tags=["adapters"])
 
     @router.post("/load", openapi_extra=body(_LOAD, "lora_path"), summary="Load an adapter")
     async def load_lora(request: Request) -> Answer:

@@ -5,15 +5,15 @@ from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse
 from starlette.exceptions import HTTPException
 
-from acestep_serverless.acestep_api.openapi import REFUSALS
 from acestep_serverless.acestep_api.server import Server
 from acestep_serverless.contract.acestep import AUDIO_ROUTE
 from acestep_serverless.contract.media import FILE_TYPES
+from acestep_serverless.contract.openapi import SENDS_A_FILE
 
 
 def audio_routes(server: Server) -> APIRouter:
     """Give the route of the songs' files."""
-    router = APIRouter(tags=["audio"], responses=REFUSALS)
+    router = APIRouter(tags=["audio"])
 
     async def audio(request: Request, path: str | None = None, filename: str | None = None) -> FileResponse:
         """`path` is the name in a song's `file`, `filename` another word for it. Knows `Range` and `If-Range`."""
@@ -23,7 +23,7 @@ def audio_routes(server: Server) -> APIRouter:
             raise HTTPException(422, "path: must be the name in a song's `file`, got nothing")
         return _file(server, name)
 
-    router.get(AUDIO_ROUTE, summary="Fetch a song", response_class=FileResponse)(audio)
+    router.get(AUDIO_ROUTE, summary="Fetch a song", response_class=FileResponse, responses=SENDS_A_FILE)(audio)
     router.head(AUDIO_ROUTE, include_in_schema=False)(audio)
     return router
 

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.exceptions import HTTPException
 
-from acestep_serverless.acestep_api.openapi import REFUSALS, body
+from acestep_serverless.acestep_api.openapi import SENDS_EVENTS, body
 from acestep_serverless.acestep_api.orders import MODEL_PREFIX
 from acestep_serverless.acestep_api.routes_tasks import entry_of, queue_task
 from acestep_serverless.acestep_api.server import Server
@@ -63,13 +63,14 @@ class _Talk:
 
 def chat_routes(server: Server) -> APIRouter:
     """Give the chat route."""
-    router = APIRouter(tags=["chat"], responses=REFUSALS)
+    router = APIRouter(tags=["chat"])
 
     @router.post(
         "/v1/chat/completions",
         openapi_extra=body(_BODY, "messages"),
         summary="Make a song in a chat",
         response_model=None,
+        responses=SENDS_EVENTS,
     )
     async def chat_completions(request: Request) -> Response:
         """OpenRouter's shape, whole or streamed; songs travel as data URLs. 429: the queue is full; 504: it took too

@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from acestep_serverless.acestep_api.openapi import REFUSALS, body
+from acestep_serverless.acestep_api.openapi import body
 from acestep_serverless.acestep_api.orders import MODEL_PREFIX
 from acestep_serverless.acestep_api.server import Answer, Server
 from acestep_serverless.contract.acestep import SERVICE, VERSION
@@ -27,7 +27,7 @@ _INIT = {
 
 def model_routes(server: Server) -> APIRouter:
     """Give the routes about the server itself."""
-    router = APIRouter(tags=["server"], responses=REFUSALS)
+    router = APIRouter(tags=["server"])
     engine = server.engine
 
     @router.get("/health", summary="Tell whether the server is up, and what is loaded")

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from acestep_serverless.acestep_api.body import received
 from acestep_serverless.acestep_api.items import STATUSES, UNKNOWN_STAGE, task_entry, unknown_entry
 from acestep_serverless.acestep_api.keys import caller_of, check_body
-from acestep_serverless.acestep_api.openapi import REFUSALS, body, task_body
+from acestep_serverless.acestep_api.openapi import body, task_body
 from acestep_serverless.acestep_api.orders import read_order
 from acestep_serverless.acestep_api.scheduler import Ticket
 from acestep_serverless.acestep_api.server import Answer, Server
@@ -30,7 +30,7 @@ _QUERY = {
 
 def task_routes(server: Server) -> APIRouter:
     """Give the routes of a task's life."""
-    router = APIRouter(tags=["tasks"], responses=REFUSALS)
+    router = APIRouter(tags=["tasks"])
 
     @router.post("/release_task", openapi_extra=task_body(), summary="Queue a task of one to eight songs")
     async def release_task(request: Request) -> Answer:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
 
 from acestep_serverless.acestep_api.examples import EXAMPLES
-from acestep_serverless.acestep_api.openapi import REFUSALS, body
+from acestep_serverless.acestep_api.openapi import body
 from acestep_serverless.acestep_api.server import Answer, Server
 from acestep_serverless.contract.acestep_parameters import read_parameters
 from acestep_serverless.engines.base import Cancelled, Planning
@@ -34,7 +34,7 @@ _RANDOM = {"sample_type": f"{SIMPLE} for one sentence, any other value for a who
 
 def word_routes(server: Server) -> APIRouter:
     """Give the routes about words. With a language model they take seconds, and one is served after the other."""
-    router = APIRouter(tags=["words"], responses=REFUSALS)
+    router = APIRouter(tags=["words"])
 
     @router.post("/create_random_sample", openapi_extra=body(_RANDOM), summary="Get an idea for a song")
     async def create_random_sample(request: Request) -> Answer:

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from typing import Any
 
 from fastapi import FastAPI
 
@@ -10,6 +11,7 @@ from acestep_serverless import __version__
 from acestep_serverless.access.loopback import LoopbackGuard
 from acestep_serverless.access.telemetry import NO_TELEMETRY
 from acestep_serverless.gateway import (
+    answered,
     batches,
     client_plane,
     enrolment,
@@ -37,9 +39,17 @@ class Upkeep:
     ask_database: Callable[[], Awaitable[object]]
 
 
+class Gateway(FastAPI):
+    """The app, whose description says what its routes answer when they refuse."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Describe the routes in OpenAPI 3.1."""
+        return answered.described(super().openapi())
+
+
 def create_gateway(parts: Parts, lifespan: Lifespan, upkeep: Upkeep) -> FastAPI:
     """Build the app. Interactive pages are off: they would load scripts from another host."""
-    app = FastAPI(
+    app = Gateway(
         title="acestep-serverless",
         version=__version__,
         docs_url=None,

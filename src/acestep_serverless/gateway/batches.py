@@ -14,7 +14,7 @@ from acestep_serverless.contract.job import load_client_json
 from acestep_serverless.errors import NotFound
 from acestep_serverless.gateway.bodies import read_body
 from acestep_serverless.gateway.client_plane import EndpointHere
-from acestep_serverless.gateway.described import JOB_BODY, json_body
+from acestep_serverless.gateway.described import JOB_BODY, NAME_BODY, json_body
 from acestep_serverless.gateway.listing import SliceHere
 from acestep_serverless.gateway.parts import Parts, PartsHere
 
@@ -45,7 +45,7 @@ async def show(batch_id: str, parts: PartsHere, endpoint: EndpointHere) -> dict[
     return (await parts.batches.view(endpoint.id, batch_id)).as_dict()
 
 
-@ROUTES.put("/{batch_id}")
+@ROUTES.put("/{batch_id}", openapi_extra=json_body(NAME_BODY))
 async def rename(batch_id: str, request: Request, parts: PartsHere, endpoint: EndpointHere) -> dict[str, str]:
     """Give a batch a name."""
     name = wire.parse_name(await _json_of(request))

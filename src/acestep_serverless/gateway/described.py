@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from acestep_serverless.contract.batch import NAME_LIMIT
 from acestep_serverless.contract.job import POLICY_BOUNDS
 
 
@@ -31,6 +32,15 @@ JOB_BODY: dict[str, Any] = {
     },
 }
 """The body of `/run` and `/runsync` as JSON Schema; `contract.job.parse_job_body` is the judge."""
+
+
+NAME_BODY: dict[str, Any] = {
+    "type": "object",
+    "required": ["name"],
+    "additionalProperties": False,
+    "properties": {"name": {"type": "string", "minLength": 1, "maxLength": NAME_LIMIT}},
+}
+"""A batch's new name; `contract.batch.parse_name` is the judge."""
 
 
 def json_body(schema: dict[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from acestep_serverless.access.methods import headers_of
 from acestep_serverless.contract.worker_protocol import dump
 from acestep_serverless.errors import (
     AccessDenied,
@@ -41,9 +42,9 @@ async def _answer(_request: Request, error: Exception) -> Response:
     return say(code, str(error), headers)
 
 
-async def _answer_http(_request: Request, error: Exception) -> Response:
+async def _answer_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return say(error.status_code, str(error.detail), error.headers)
+    return say(error.status_code, str(error.detail), headers_of(request, error))
 
 
 async def _answer_nobody(_request: Request, _error: Exception) -> Response:

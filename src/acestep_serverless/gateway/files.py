@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import FileResponse
 
 from acestep_serverless.access.keys import from_authorization
+from acestep_serverless.contract.openapi import SENDS_A_FILE
 from acestep_serverless.errors import AccessDenied, FieldProblem, InputError
 from acestep_serverless.gateway.bodies import stream_body
 from acestep_serverless.gateway.parts import PartsHere
@@ -77,7 +78,7 @@ async def _opened(request: Request, parts: PartsHere) -> frozenset[str]:
 
 
 @ROUTES.head("/v1/audio", include_in_schema=False)
-@ROUTES.get("/v1/audio")
+@ROUTES.get("/v1/audio", response_class=FileResponse, responses=SENDS_A_FILE)
 async def audio(
     parts: PartsHere, endpoints: Annotated[frozenset[str], Depends(_opened)], filename: str = ""
 ) -> FileResponse:

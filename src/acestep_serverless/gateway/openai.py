@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 from acestep_serverless.contract import openai as wire
 from acestep_serverless.contract.job import FINAL_STATES, JobView, runsync_id
 from acestep_serverless.errors import AcestepServerlessError, TooManyRequests, Unavailable
+from acestep_serverless.gateway.answered import SENDS_EVENTS
 from acestep_serverless.gateway.bodies import read_body
 from acestep_serverless.gateway.client_plane import EndpointHere
 from acestep_serverless.gateway.failures import STATUS_CODES
@@ -160,7 +161,7 @@ async def _events(waiting: Waiting, batch: Batch) -> AsyncIterator[bytes]:
 
 
 @ROUTES.api_route("/openai/v1/{path:path}", methods=["GET", "PUT", "PATCH", "DELETE"], include_in_schema=False)
-@ROUTES.post("/openai/v1/{path:path}")
+@ROUTES.post("/openai/v1/{path:path}", responses=SENDS_EVENTS)
 async def openai(path: str, request: Request, parts: PartsHere, endpoint: EndpointHere) -> Response:
     """Run an OpenAI request as a job and answer with its output, or with `"stream": true` event by event. The job ends
     with the request."""
