@@ -1,5 +1,6 @@
 """Is every end of a job told to its webhook, at least once and at most three times?"""
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -9,7 +10,7 @@ import pytest
 from jobs_house import BROKEN, DONE, ENDPOINT
 
 from acestep_serverless.errors import PeerUnreachable
-from acestep_serverless.jobs.outbox import Outbox
+from acestep_serverless.jobs.outbox import AT_ONE_PLACE, Outbox
 
 URL = "https://example.org/hook?x=1"
 
@@ -119,8 +120,10 @@ async def test_a_process_that_dies_while_posting_posts_again_after_its_restart(o
     with pytest.raises(Death):
         await outbox_of(office, die).run_once()
     office.restart()
-    office.now += 10_000
     postman = Postman()
+    office.now += 29_000
+    assert await outbox_of(office, postman).run_once() == 0, "another gateway may be sending it"
+    office.now += 1_000
     assert await outbox_of(office, postman).run_once() == 1
 
 
@@ -146,3 +149,69 @@ async def test_a_retried_job_withdraws_the_notice_of_its_failure(office):
     await office.desk.finish("w1", job_id, DONE)
     await outbox_of(office, postman).run_once()
     assert [post[1]["status"] for post in postman.posts] == ["COMPLETED"]
+
+
+async def cancelled(office, *webhooks):
+    for webhook in webhooks:
+        job_id = await office.submit(f"j{office.now}", webhook=webhook)
+        await office.desk.cancel(ENDPOINT, job_id)
+        office.now += 1
+
+
+async def test_a_host_that_does_not_answer_holds_up_no_other_and_is_left_alone_by_the_next_gateway(office):
+    answered, reached = asyncio.Event(), []
+
+    async def post(url, body, headers):
+        reached.append(url)
+        if "dead" in url:
+            await answered.wait()
+        return 200
+
+    dead = [f"https://dead.example{rest}" for rest in ("", "?job=1", "/a/b", "/a%_b", "/c", "/d", "/e")]
+    await cancelled(office, *dead, "https://dead.example.org/", "https://living.example/hook")
+    outbox, other = outbox_of(office, post), outbox_of(office, post)
+    begun = await outbox.begin()
+    assert len(begun) == AT_ONE_PLACE + 2, "dead.example.org is another host"
+    await asyncio.wait_for(begun[-1], 30)
+    assert "https://living.example/hook" in reached
+    assert await outbox.begin() == []
+    office.now += 20_000
+    taken = await other.begin()
+    assert len(taken) == len(dead) - AT_ONE_PLACE, "none that is under way"
+    answered.set()
+    await asyncio.gather(*begun, *taken)
+    assert sorted(reached) == sorted({*reached}), "nothing was sent twice"
+    assert len(reached) == len(dead) + 2
+
+
+async def test_what_is_under_way_when_a_gateway_ends_is_sent_by_its_successor(office):
+    async def post(url, body, headers):
+        await asyncio.Event().wait()
+
+    await finished(office)
+    outbox, postman = outbox_of(office, post), Postman()
+    (task,) = await outbox.begin()
+    await asyncio.sleep(0)
+    await outbox.aclose()
+    assert task.cancelled()
+    office.now += 30_000
+    assert await outbox_of(office, postman).run_once() == 1
+
+
+async def test_a_url_that_breaks_its_caller_is_given_up_like_any_other(office):
+    await finished(office)
+    postman = Postman(*[ZeroDivisionError("unforeseen")] * 5)
+    outbox = outbox_of(office, postman)
+    for _ in range(5):
+        await outbox.run_once()
+        office.now += 60_000
+    assert len(postman.posts) == 3
+
+
+async def test_a_clock_that_is_set_back_by_a_day_delays_no_second_try(office):
+    await finished(office)
+    postman = Postman(503)
+    outbox = outbox_of(office, postman)
+    await outbox.run_once()
+    office.now -= 86_400_000
+    assert await outbox.run_once() == 1

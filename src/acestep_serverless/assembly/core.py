@@ -124,6 +124,7 @@ def build(settings: Settings, *, first_start: bool, clock: Clock = SYSTEM_CLOCK,
             for chore in chores:
                 chore.cancel()
             await asyncio.gather(*chores, return_exceptions=True)
+            await outbox.aclose()
             database.close()
 
     upkeep = Upkeep(metrics, lambda: database.read_aside(lambda connection: connection.execute(sa.text("SELECT 1"))))
@@ -176,7 +177,7 @@ async def _notify_for_ever(outbox: Outbox) -> None:
     while True:
         await asyncio.sleep(NOTIFY_EVERY)
         try:
-            await outbox.run_once()
+            await outbox.begin()
         except Unavailable as error:
             LOG.warning("webhooks were put off", reason=str(error))
         except Exception:
