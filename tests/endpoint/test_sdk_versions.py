@@ -21,6 +21,8 @@ def test_a_handler_does_its_job_and_a_failing_one_says_why_and_in_which_sdk(hous
     assert (view["status"], error["error_message"], error["runpod_version"]) == ("FAILED", "boom é", sdk)
     view = house.wait(house.run(**{"return": {"error": "bad input"}}))
     assert (view["status"], view["error"]) == ("FAILED", "bad input")
+    (endpoint,) = house.http.get("/v2").json()["endpoints"]
+    assert (endpoint["live_workers"] > 0, endpoint["abilities"]) == (True, None), "it tells nothing of its engine"
 
 
 def read_stream(house, job_id):

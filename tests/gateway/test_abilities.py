@@ -77,6 +77,7 @@ async def test_what_a_worker_tells_is_shown_and_narrows_the_schema(house: Gatewa
     fields = found["properties"]
     assert fields["task_type"]["enum"] == ["text2music", "cover", "repaint", "lego", None]
     assert fields["task_type"]["x-allowed"] == "one of text2music, cover, repaint, lego"
+    assert fields["task_type"]["x-refused"] == ["cover-nofsq", "extract", "complete"]
     assert (fields["duration"]["maximum"], fields["batch_size"]["maximum"]) == (240, 4)
     assert fields["duration"]["x-allowed"] == "a whole number from 1 to 240"
     assert fields["model"]["examples"] == ["turbo", "base"]

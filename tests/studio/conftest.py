@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from studio_editor import EditingWorker
 from studio_house import PATIENCE, HandWorker, ServedStudio, browser_program
 
 expect.set_options(timeout=PATIENCE * 1000)
@@ -26,11 +28,26 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedStudio]:
 
 
 @pytest.fixture
-def hand(served: ServedStudio) -> HandWorker:
+def hand(served: ServedStudio) -> Iterator[HandWorker]:
     """A worker that does as the test says; what other tests left waiting is gone."""
+    clear(served)
+    hand = HandWorker(served)
+    yield hand
+    hand.leave()
+
+
+@pytest.fixture
+def editor(served: ServedStudio, tmp_path: Path) -> Iterator[EditingWorker]:
+    """A worker that works on given sound, and has told so."""
+    clear(served)
+    editor = EditingWorker(served, tmp_path)
+    yield editor
+    editor.leave()
+
+
+def clear(served: ServedStudio) -> None:
     for job in served.http.get("/v2/by-hand/requests").json()["requests"]:
         served.http.post(f"/v2/by-hand/cancel/{job['id']}")
-    return HandWorker(served)
 
 
 @pytest.fixture(scope="module")

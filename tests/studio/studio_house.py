@@ -95,10 +95,14 @@ class HandWorker:
 
     def __init__(self, served: ServedStudio) -> None:
         self.http, self.base = served.http, f"/v2/{BY_HAND}"
-        key = (served.data_dir / "worker.key").read_text()
-        body, headers = {"worker_id": f"hand-{time.monotonic_ns()}"}, {"Authorization": f"Bearer {key}"}
-        enrolled = self.http.post(f"{self.base}/workers", json=body, headers=headers).json()
+        self.key = {"Authorization": f"Bearer {(served.data_dir / 'worker.key').read_text()}"}
+        body = {"worker_id": f"hand-{time.monotonic_ns()}"}
+        enrolled = self.http.post(f"{self.base}/workers", json=body, headers=self.key).json()
         self.id, self.token = enrolled["worker_id"], {"token": enrolled["token"]}
+
+    def leave(self) -> None:
+        """End, as its fleet would tell it: the endpoint has one worker less."""
+        self.http.post(f"{self.base}/workers/{self.id}/ended", json={"died": False}, headers=self.key)
 
     def take(self) -> str:
         answer = self.http.get(f"{self.base}/job-take/{self.id}", params=self.token)

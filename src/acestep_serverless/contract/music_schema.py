@@ -2,7 +2,7 @@
 
 `contract.music_fields` is the judge; this says the same to editors, forms and generators of clients. What JSON Schema
 has no words for stands in members of our own: `x-allowed` is the sentence of the errors, `x-used` tells whether the
-endpoint's engine makes anything of the field, as far as that is known.
+endpoint's engine makes anything of the field, and `x-refused` which task types it does not do, as far as that is known.
 """
 
 from collections.abc import Mapping
@@ -93,8 +93,15 @@ def _field(spec: FieldSpec, abilities: Abilities | None) -> dict[str, Any]:
     said["x-allowed"] = allowed(spec)
     if abilities is not None:
         said["x-used"] = _is_used(spec.name, abilities)
-        said |= {"examples": list(abilities.models)} if spec.name == "model" else {}
+        said |= _choices(spec.name, abilities)
     return said
+
+
+def _choices(name: str, abilities: Abilities) -> dict[str, Any]:
+    """The models there are, and the task types that none of them does."""
+    if name == "task_type":
+        return {"x-refused": in_order(frozenset(TASKS) - abilities.any_task_type)}
+    return {"examples": list(abilities.models)} if name == "model" else {}
 
 
 def _is_used(name: str, abilities: Abilities) -> bool:

@@ -1,6 +1,6 @@
 // Who passes what on? The form's input goes to the gateway, its jobs to queue and library, a failure to the fields.
 
-import { announce, byId } from "./dom.js";
+import { announce, byId, say } from "./dom.js";
 import { showExamples } from "./examples.js";
 import { Follower } from "./follower.js";
 import { ComposeForm } from "./form.js";
@@ -17,22 +17,47 @@ import { remember, whenTold } from "./store.js";
 export class Desk {
   constructor(endpoint, schema) {
     this.endpoint = endpoint;
-    this.names = new Set(Object.keys(schema.properties));
     this.last = { id: null, text: "" };
     const submit = (input) => this.submit(input);
     this.snippets = new Snippets(endpoint);
-    this.form = new ComposeForm(schema, { submit, whenChanged: (input) => this.snippets.show(input) });
+    this.calls = { submit, whenChanged: (input) => this.snippets.show(input) };
     this.follower = new Follower(endpoint);
     this.player = new Player();
     const edit = (input) => this.edit(input);
-    this.library = new Library(this.follower, this.player, { submit, edit, problem, tasks: schema["x-engine"].task_types });
+    this.library = new Library(this.follower, this.player, { submit, edit, problem });
     this.queue = new Queue(this.follower, { problem, edit: (job) => this.editJob(job) });
     this.glance = new Glance(this.follower);
     this.follower.addEventListener("ended", (event) => this.#ended(event.detail));
     this.follower.addEventListener("change", () => notice(this.follower.problem && `The latest look failed: ${this.follower.problem}. Trying again.`));
     whenTold("jobs", () => this.follower.poke());
     showExamples((input) => this.edit(input));
+    this.#furnish(schema);
+    this.follower.addEventListener("change", () => this.#lookAtWorkers());
     this.follower.start();
+  }
+
+  /** Offer what a schema says: the form's fields and tasks, and what can be done with a song. */
+  #furnish(schema) {
+    this.schema = JSON.stringify(schema);
+    this.names = new Set(Object.keys(schema.properties));
+    this.form = this.form ? this.form.rebuilt(schema, this.calls) : new ComposeForm(schema, this.calls);
+    const { name, task_types: tasks } = schema["x-engine"];
+    say(byId("engine"), name ? `with the ${name} engine` : "");
+    this.library.offer(tasks);
+  }
+
+  /** What can be asked for is what live workers tell, so it is asked anew whenever workers have come or gone. */
+  async #lookAtWorkers() {
+    const { ready, initializing, unhealthy } = this.follower.health?.workers ?? {};
+    const seen = JSON.stringify([ready, initializing, unhealthy]);
+    if (ready === undefined || this.follower.problem || seen === this.workers) return;
+    this.workers = seen;
+    try {
+      const schema = await this.endpoint.schema();
+      if (JSON.stringify(schema) !== this.schema) this.#furnish(schema);
+    } catch {
+      this.workers = ""; // The follower says that the gateway is away; its next look asks again.
+    }
   }
 
   async submit(input) {

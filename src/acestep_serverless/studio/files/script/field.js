@@ -27,7 +27,7 @@ export class Field {
   #control() {
     const shared = { id: this.id, name: this.name, "aria-describedby": `${this.id}-problem ${this.id}-help` };
     if (this.isSwitch) return this.#choice(shared, ["true", "false"], this.schema.default ? "on" : "off");
-    if (this.schema.enum) return this.#choice(shared, this.schema.enum.filter((word) => word !== null), this.schema.default);
+    if (this.schema.enum) return this.#choice(shared, [...this.schema.enum.filter((word) => word !== null), ...(this.schema["x-refused"] ?? [])], this.schema.default);
     if (LONG_TEXTS.has(this.name)) {
       const rows = { caption: 3, lyrics: 5 }[this.name] ?? 2;
       return h("textarea", { ...shared, rows, placeholder: PLACEHOLDERS[this.name] ?? "", required: this.name === "caption" });
@@ -69,7 +69,8 @@ export class Field {
 
   /** A slider beside the number of seconds; most songs are short, so it ends at five minutes. */
   #slider() {
-    const slider = h("input", { type: "range", min: 5, max: 300, step: 5, value: this.schema.default, class: "slider", "aria-label": "Duration in seconds, in steps of five" });
+    const max = Math.min(300, this.schema.maximum);
+    const slider = h("input", { type: "range", min: 5, max, step: 5, value: this.schema.default, class: "slider", "aria-label": "Duration in seconds, in steps of five" });
     slider.addEventListener("input", () => {
       this.control.value = slider.value;
       this.control.dispatchEvent(new Event("input", { bubbles: true }));

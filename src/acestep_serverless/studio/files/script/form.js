@@ -5,13 +5,16 @@ import { Field } from "./field.js";
 import { layOut, SIMPLE } from "./groups.js";
 import { plainProblems } from "./problems.js";
 import { draft } from "./store.js";
+import { offerTasks } from "./tasks.js";
 
 const SECTIONS = ["[Verse]", "[Chorus]", "[Bridge]", "[Instrumental]"];
 
-/** The form; `whenChanged` is called with the input after each change, `submit` with an input that looks right. */
+/** The form, holding `input`; `whenChanged` is called with the input after each change, `submit` with one that looks
+ * right. */
 export class ComposeForm {
-  constructor(schema, { submit, whenChanged }) {
+  constructor(schema, { submit, whenChanged }, input = draft.get() ?? {}) {
     this.properties = schema.properties;
+    this.tasksByModel = schema["x-engine"].task_types_by_model;
     this.whenChanged = whenChanged;
     this.fields = new Map(Object.entries(this.properties).map(([name, one]) => [name, new Field(name, one)]));
     this.#build(schema["x-engine"].name ?? "");
@@ -22,7 +25,23 @@ export class ComposeForm {
       this.submitted(submit);
     };
     byId("clear").onclick = () => this.write({}) ?? this.fields.get("caption").focus();
-    this.write(draft.get() ?? {});
+    this.write(input);
+  }
+
+  /** Build the form for another schema, and go on in it where somebody was: same texts, same folds, same field. */
+  rebuilt(schema, calls) {
+    const folds = () => [...document.querySelectorAll("#more-fields details")];
+    const titleOfFold = (fold) => fold.querySelector(".fold-count").dataset.group;
+    const open = new Set(folds().filter((fold) => fold.open).map(titleOfFold));
+    const { id, selectionStart, selectionEnd } = document.activeElement;
+    const form = new ComposeForm(schema, calls, this.read());
+    for (const fold of folds()) fold.open = open.has(titleOfFold(fold));
+    const again = id && id !== document.activeElement.id && byId("form").querySelector(`#${CSS.escape(id)}`);
+    if (again) {
+      again.focus({ preventScroll: true });
+      if (typeof selectionStart === "number") again.setSelectionRange(selectionStart, selectionEnd);
+    }
+    return form;
   }
 
   #build(engine) {
@@ -62,6 +81,7 @@ export class ComposeForm {
 
   #told() {
     const input = this.read();
+    offerTasks(this.fields.get("task_type").control, this.tasksByModel, input.model ?? "");
     draft.set(input);
     for (const fold of document.querySelectorAll("#more-fields details")) {
       const set = [...fold.querySelectorAll(".field")].filter((field) => field.dataset.field in input).length;

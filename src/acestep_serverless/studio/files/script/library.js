@@ -8,9 +8,9 @@ import { liking } from "./store.js";
 
 /** The list of songs; `submit(input)` queues a request, `edit(input)` puts one into the form. */
 export class Library {
-  constructor(follower, player, { submit, edit, problem, tasks }) {
+  constructor(follower, player, { submit, edit, problem }) {
     Object.assign(this, { follower, player, submit, edit, problem });
-    this.canRepaint = !tasks || tasks.includes("repaint");
+    this.canRepaint = false;
     this.songs = new Map();
     this.awaited = new Set();
     byId("more").onclick = () => follower.older();
@@ -19,6 +19,12 @@ export class Library {
     follower.addEventListener("ended", (event) => this.#arrived(event.detail));
     player.addEventListener("change", () => this.#showPlaying());
     window.addEventListener("themed", () => this.songs.forEach((song) => song.wave?.draw()));
+  }
+
+  /** Offer on each song what can be done with one; `tasks` null: everything. */
+  offer(tasks) {
+    this.canRepaint = !tasks || tasks.includes("repaint");
+    for (const song of this.songs.values()) song.offer?.();
   }
 
   show() {

@@ -2,7 +2,7 @@
 
 import { Endpoint, endpoints } from "./api.js";
 import { Desk } from "./desk.js";
-import { byId, h, say } from "./dom.js";
+import { byId, h } from "./dom.js";
 import { installKeyDialog } from "./key.js";
 import { notice } from "./notice.js";
 import { liking } from "./store.js";
@@ -28,8 +28,6 @@ async function open() {
   try {
     const endpoint = await chooseEndpoint();
     const schema = await endpoint.schema();
-    const { name } = schema["x-engine"];
-    say(byId("engine"), name ? `with the ${name} engine` : "");
     new Desk(endpoint, schema);
     document.documentElement.dataset.ready = "true";
   } catch (error) {

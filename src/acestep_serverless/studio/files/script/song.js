@@ -81,13 +81,21 @@ export class Song {
     for (const [kind, title] of Object.entries(BESIDE)) {
       if (canHave(this.item[kind])) tools.push(tool(title, "download", () => this.#save(besideBlob(this.item[kind]), this.item[kind].file)));
     }
-    const span = new SpanTool(this.wave, ([from, to]) => this.desk.repaint(this, from, to));
-    if (this.desk.canRepaint && this.sound.isHere) {
-      const button = tool("Repaint", "brush", () => button.setAttribute("aria-expanded", String(span.toggle())));
-      button.setAttribute("aria-expanded", "false");
-      tools.push(button);
-    }
-    return h("div", { class: "song-tools" }, h("div", { class: "tools" }, ...tools), this.desk.canRepaint ? span.element : null);
+    this.span = new SpanTool(this.wave, ([from, to]) => this.desk.repaint(this, from, to));
+    this.repaintTool = tool("Repaint", "brush", () => this.#toggleSpan());
+    this.repaintTool.setAttribute("aria-expanded", "false");
+    this.offer();
+    return h("div", { class: "song-tools" }, h("div", { class: "tools" }, ...tools, this.repaintTool), this.span.element);
+  }
+
+  #toggleSpan() {
+    this.repaintTool.setAttribute("aria-expanded", String(this.span.toggle()));
+  }
+
+  /** Show the tools that the library offers; a tool that goes takes what it had open along. */
+  offer() {
+    this.repaintTool.hidden = !(this.desk.canRepaint && this.sound.isHere);
+    if (this.repaintTool.hidden && !this.span.element.hidden) this.#toggleSpan();
   }
 
   #link() {
