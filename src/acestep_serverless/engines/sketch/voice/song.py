@@ -11,7 +11,7 @@ from acestep_serverless.engines.sketch.voice.syllables import Syllable
 KINDS = ("female", "male", "child", "choir")
 """Who can sing. Every kind sings best within its RANGES."""
 
-RANGES = {"female": (53, 69), "male": (43, 60), "child": (58, 74), "choir": (48, 67)}
+RANGES = {"female": (53, 69), "male": (43, 60), "child": (57, 70), "choir": (48, 67)}
 """Lowest and highest MIDI pitch at which each kind stays easy to understand; other pitches are sung all the same."""
 
 
