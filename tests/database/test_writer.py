@@ -117,6 +117,8 @@ def test_when_the_disk_is_full_nobody_is_told_that_something_is_written_which_is
     wait(pieces.values(), 5)
     told = {text for text, future in pieces.items() if future.exception(5) is None}
     assert "x" * 100_000 not in told
+    with pytest.raises(Unavailable, match="disk"):
+        pieces["x" * 100_000].result(5)
     assert told <= texts(engine)
     assert writer.submit(note("after")).result(5) == 1, "the writer goes on"
     assert "before" in texts(engine)
@@ -131,9 +133,20 @@ def test_when_a_transaction_is_lost_on_the_way_everybody_in_it_is_told(engine, w
     gate.open.set()
     wait(futures.values(), 5)
     for future in futures.values():
-        assert isinstance(future.exception(5), OSError)
+        assert isinstance(future.exception(5), Unavailable)
     assert texts(engine) == set()
     assert writer.submit(note("c")).result(5) == 1
+
+
+def test_when_another_program_holds_the_lock_for_too_long_everybody_is_told_to_come_again(engine, writer):
+    sa.event.listen(engine, "checkout", lambda connection, *_: connection.execute("PRAGMA busy_timeout=20"))
+    other = open_engine(str(engine.url)).execution_options(writes=True)
+    with other.begin() as holding:
+        note("holder")(holding)
+        with pytest.raises(Unavailable, match="another program has locked it; send this again later"):
+            writer.submit(note("later")).result(30)
+    assert writer.submit(note("later")).result(30) == 1
+    other.dispose()
 
 
 async def test_the_work_of_an_asker_who_left_is_committed_all_the_same(tmp_path):

@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import event
 
-from acestep_serverless.errors import SettingsError
+from acestep_serverless.errors import SettingsError, Unavailable
 
 BUSY_TIMEOUT_MS = 10_000
 """How long a statement waits for another writer's lock, in milliseconds."""
@@ -23,6 +23,17 @@ STATEMENT_TIMEOUT_MS = 30_000
 LOST = ("08", "57P", "40001", "40P01", "55P03", "53300")
 """SQLSTATEs (or their beginnings) after which the same transaction can succeed: a connection that broke or was ended
 by its administrator, a deadlock or a lock that took too long, too many connections (PostgreSQL's appendix A)."""
+
+
+SQLITE_TROUBLES = {
+    sqlite3.SQLITE_BUSY: "another program has locked it",
+    sqlite3.SQLITE_LOCKED: "another program has locked it",
+    sqlite3.SQLITE_FULL: "its disk is full",
+    sqlite3.SQLITE_IOERR: "its disk failed",
+    sqlite3.SQLITE_READONLY: "its file may not be written",
+    sqlite3.SQLITE_CANTOPEN: "its file cannot be opened",
+}
+"""What can keep SQLite from working though nothing is wrong with the work: primary result codes, in words."""
 
 
 def sqlite_url(path: Path) -> str:
@@ -69,6 +80,13 @@ def may_succeed_later(error: BaseException) -> bool:
     state = getattr(error.orig, "sqlstate", None)
     unreachable = state is None and isinstance(error, sa.exc.OperationalError)
     return error.connection_invalidated or unreachable or (state is not None and state.startswith(LOST))
+
+
+def not_now(error: BaseException) -> Unavailable | None:
+    """Say of an error what keeps SQLite from working at this moment; None for one that the work itself brought on."""
+    code = getattr(getattr(error, "orig", None), "sqlite_errorcode", None)
+    trouble = None if code is None else SQLITE_TROUBLES.get(code & 0xFF)
+    return None if trouble is None else Unavailable(f"the database does not answer, {trouble}; send this again later")
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import sqlalchemy as sa
 
-from acestep_serverless.database.engine import for_reading, may_succeed_later
+from acestep_serverless.database.engine import for_reading, may_succeed_later, not_now
 from acestep_serverless.errors import Unavailable
 
 Result = TypeVar("Result")
@@ -38,6 +38,8 @@ class _Kept:
         except BaseException as error:
             if may_succeed_later(error):
                 self.close()
+            if (trouble := not_now(error)) is not None:
+                raise trouble from error
             raise
         finally:
             if self._connection is not None:

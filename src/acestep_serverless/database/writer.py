@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 import structlog
 
-from acestep_serverless.database.engine import may_succeed_later
+from acestep_serverless.database.engine import may_succeed_later, not_now
 from acestep_serverless.errors import Unavailable
 
 LOG = structlog.get_logger(__name__)
@@ -116,16 +116,25 @@ def _answer(outcomes: list[Outcome]) -> None:
         if failure is None:
             future.set_result(result)
         else:
-            future.set_exception(failure)
+            future.set_exception(_told(failure))
+
+
+def _told(failure: BaseException) -> BaseException:
+    """Give what an asker is told: of a disk that is full, say, that the same can succeed later."""
+    trouble = not_now(failure)
+    if trouble is None:
+        return failure
+    LOG.warning("nothing of this was written", reason=_brief(failure))
+    return trouble
 
 
 def _require_transaction(connection: sa.Connection) -> None:
     """Fail the whole group when SQLite has rolled it back by itself, as it does when the disk is full.
 
-    Otherwise the pieces before the one that failed would be told that they are written. Raises OSError.
+    Otherwise the pieces before the one that failed would be told that they are written. Raises Unavailable.
     """
     if not getattr(connection.connection.driver_connection, "in_transaction", True):
-        raise OSError("the database gave up a transaction (is the disk full?): nothing of it was written")
+        raise Unavailable("the database gave up a transaction (is its disk full?): nothing of it was written")
 
 
 def _alone(connection: sa.Connection, work: Work, future: Future[Any]) -> Outcome:

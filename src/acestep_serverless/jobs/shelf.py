@@ -71,6 +71,11 @@ class Shelf:
                 problem = FieldProblem("Content-Digest", f"sha-256 {received.sha256} received", f"announced {sha256}")
                 raise InputError([problem])
             return await self._database.write(lambda connection: self._file(connection, place, received, name))
+        except Exception:
+            # A commit that failed (on a full disk, say) comes after the file got its name: each further attempt would
+            # leave another file that no row knows.
+            await asyncio.to_thread(self._folder.remove, name)
+            raise
         finally:
             received.path.unlink(missing_ok=True)
 
