@@ -35,6 +35,8 @@ QUERY: Mapping[str, str] = {
     "job_id": "an id that `/run` or `/runsync` gave",
     "batch_id": "an id that `POST /batch` gave",
     "request_id": "an id of the batch's requests",
+    "Range": "`bytes=FIRST-LAST`, `bytes=FIRST-`, `bytes=-LENGTH`, or up to 100 of them with commas between",
+    "If-Range": "the `ETag` of the file that the range is of: another file comes whole",
     "path": "OpenAI's path behind `/v1/`, such as `chat/completions`",
 }
 """What is allowed for a parameter. The routes read parameters as text and judge them by themselves, so the
@@ -113,7 +115,7 @@ def _elsewhere(cell: str) -> str:
 
 def _answer(method: str, path: str) -> str:
     if path == "/v1/audio":
-        return "the file; with `Range` a part of it, under 206"
+        return "the file, with its SHA-256 as `ETag`; with `Range` the parts asked for, under 206"
     short = path.removeprefix("/v2/{endpoint_id}").replace("{job_id}", "{id}")
     told = _told()
     return told.get(f"{method.upper()} {short}") or told[f"{method.upper()} {path}"]

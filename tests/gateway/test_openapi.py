@@ -40,6 +40,17 @@ async def wrong_in_every_way(house, description) -> None:
         assert foreign == "403", operation.path
 
 
+async def bad_ranges(house, description) -> None:
+    """Ask for a song by headers that are no range, or one outside of it."""
+    operation = next(one for one in description if one.path == "/v1/audio")
+    worker, job_id = await house.hire("singer"), await house.run()
+    await worker.take()
+    name = (await worker.put(job_id, "0.mp3", bytes(100))).json()["file"].partition("=")[2]
+    for text, code in (("bytes=0-0", "206"), ("bytes=0-0,9-9", "206"), ("bytes=x", "400"), ("bytes=99999999-", "416")):
+        said = await ask(house, description, operation, headers={"Range": text}, query={"filename": name})
+        assert said == code, text
+
+
 async def in_the_way(house, description) -> None:
     """Ask for what the state of a job or a batch forbids."""
     operations = {f"{one.method} {one.path.removeprefix('/v2/{endpoint_id}')}": one for one in description}
@@ -90,6 +101,7 @@ async def test_what_is_described_and_what_is_answered_are_the_same(tmp_path):
     ):
         description = await described(house)
         await wrong_in_every_way(house, description)
+        await bad_ranges(house, description)
         await in_the_way(house, description)
         await without_the_key(closed, description)
         await too_often(closed, description)

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from http import HTTPMethod
 from typing import Any
 
-from acestep_serverless.contract.media import FILE_TYPES
-
 Document = dict[str, Any]
 Schema = Mapping[str, Any]
 
@@ -41,14 +39,6 @@ class Refusal:
 
 Refusals = Mapping[str, Refusal]
 """By status: three digits, or "4XX" and "5XX" for all that are not named."""
-
-SENDS_A_FILE: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "The whole file.",
-        "content": {kind.partition(";")[0]: {} for kind in FILE_TYPES.values()},
-    }
-}
-"""The framework's `responses` for a route that sends a song's file."""
 
 
 def header(meaning: str) -> dict[str, Any]:

@@ -8,12 +8,13 @@ from acestep_serverless.gateway.limits import OPERATION_OF, segment
 
 _LATER = {"Retry-After": "seconds until the same request may succeed"}
 ERRORS: Mapping[int, Refusal] = {
-    400: Refusal("The body cannot be read, or a field of it or of the URL is wrong: the sentence names it."),
+    400: Refusal("The body cannot be read, or a field of it, of the URL or a header is wrong: the sentence names it."),
     401: Refusal("The key is missing or wrong, or does not open this endpoint."),
     403: Refusal("Without any key the server answers to programs of its own machine only."),
     404: Refusal("There is no such endpoint, job, batch, request or file, or not any more."),
     409: Refusal("Things have moved on: look at the state first."),
     413: Refusal("The body is larger than the limit, which the sentence names."),
+    416: Refusal("`Range` names no byte of the file.", headers={"Content-Range": "bytes */ and the length"}),
     429: Refusal("This key asks too often.", headers=_LATER),
     500: Refusal("The gateway failed; its log has the reason."),
     503: Refusal("Not now: the database does not answer, or the gateway is ending.", headers=_LATER),
@@ -40,7 +41,7 @@ OWN: Mapping[str, tuple[int, ...]] = {
     "delete /batch/{batch_id}/requests/{request_id}": MOVES,
     "post /batch/{batch_id}/finalize": MOVES,
     f"post {OPENAI}": READS,
-    "get /v1/audio": (404,),
+    "get /v1/audio": (400, 404, 416),
 }
 """What a route adds to that which all have, and to 404 and 429 of those of an endpoint."""
 

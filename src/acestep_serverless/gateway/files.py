@@ -7,10 +7,9 @@ import re
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
-from fastapi.responses import FileResponse
 
 from acestep_serverless.access.keys import from_authorization
-from acestep_serverless.contract.openapi import SENDS_A_FILE
+from acestep_serverless.artifacts.sending import SENDS_A_FILE, TAKES_A_RANGE, SentFile
 from acestep_serverless.errors import AccessDenied, FieldProblem, InputError
 from acestep_serverless.gateway.bodies import stream_body
 from acestep_serverless.gateway.parts import PartsHere
@@ -68,7 +67,7 @@ async def put_artifact(
 @ROUTES.get(
     "/v2/{endpoint_id}/artifacts/{worker_id}/{file_name}", include_in_schema=False, dependencies=[Depends(_living)]
 )
-async def get_artifact(parts: PartsHere, endpoint_id: str, file_name: str) -> FileResponse:
+async def get_artifact(parts: PartsHere, endpoint_id: str, file_name: str) -> SentFile:
     """Send a worker an audio file of its own endpoint, for a job that works on it."""
     return _sent(await parts.shelf.find(file_name, frozenset({endpoint_id})))
 
@@ -78,20 +77,20 @@ async def _opened(request: Request, parts: PartsHere) -> frozenset[str]:
 
 
 @ROUTES.head("/v1/audio", include_in_schema=False)
-@ROUTES.get("/v1/audio", response_class=FileResponse, responses=SENDS_A_FILE)
+@ROUTES.get("/v1/audio", response_class=SentFile, responses=SENDS_A_FILE, openapi_extra=TAKES_A_RANGE)
 async def audio(
     parts: PartsHere, endpoints: Annotated[frozenset[str], Depends(_opened)], filename: str = ""
-) -> FileResponse:
+) -> SentFile:
     """Send a song, or its MIDI or LRC file, whole or by `Range`, to a key of the endpoint that made it."""
     return _sent(await parts.shelf.find(filename, endpoints))
 
 
-def _sent(filed: Artifact) -> FileResponse:
+def _sent(filed: Artifact) -> SentFile:
     headers = {
         "Cache-Control": "private, max-age=3600",
         "ETag": f'"{filed.sha256}"',
         "X-Content-Type-Options": "nosniff",
     }
-    return FileResponse(
+    return SentFile(
         filed.path, media_type=filed.media_type, filename=filed.name, headers=headers, content_disposition_type="inline"
     )
