@@ -4,6 +4,7 @@ import asyncio
 import json
 
 import httpx
+import psycopg
 from gateway_house import SOON
 
 
@@ -112,3 +113,26 @@ async def test_retry_answers_as_the_platform_does_and_409_for_a_job_that_went_we
     refused = await house.post(f"retry/{job_id}")
     assert refused.status_code == 409
     assert "COMPLETED" in refused.json()["error"]
+
+
+async def test_a_commit_that_went_through_though_its_connection_broke_loses_and_doubles_no_chunk(house, monkeypatch):
+    """PostgreSQL only: the same piece of work is run again, and meets what its first run did."""
+    engine = house.parts.desk._database._engine
+    if engine.dialect.name == "sqlite":
+        return
+    worker, broken = await house.hire(), []
+    job_id = await house.run()
+    await worker.take()
+
+    def break_after_commit(connection):
+        connection.commit()
+        if not broken:
+            broken.append(True)
+            raise psycopg.OperationalError("server closed the connection unexpectedly, on purpose")
+
+    monkeypatch.setattr(engine.dialect, "do_commit", break_after_commit)
+    await send(worker, job_id, '{"output": 1}')
+    await send(worker, job_id, '{"output": 2}')
+    broken.clear()
+    assert [item["output"] for item in (await read(house, job_id))["stream"]] == [1, 2]
+    assert broken

@@ -21,6 +21,9 @@ CHUNK_LIMIT = 1_000_000
 """Characters of one chunk: a longer text is split, as on the platform. Other values cannot be, and stay whole."""
 
 
+_ADD = STREAM_CHUNKS.insert().returning(STREAM_CHUNKS.c.number)
+
+
 class StreamDesk:
     """Chunks of running jobs: written by the lease holder, read by the client."""
 
@@ -31,12 +34,14 @@ class StreamDesk:
         """Keep a chunk (JSON text) of the lease holder; False when it is late or foreign, which changes nothing."""
         until = self._clock.now_ms() + self._desk.rules.lease_ms
         rows = [{"job_id": job_id, "output": piece} for piece in split(chunk)]
+        added: list[int] = []  # By a run whose commit seemed to fail: it may have written them all the same.
 
         def work(connection: sa.Connection) -> bool:
             # The lease first: renewing it locks the job's row, so that no end of the job slips in before the chunk.
             held = store.renew(connection, worker_id, [job_id], until) == 1
-            if held:
-                connection.execute(STREAM_CHUNKS.insert(), rows)
+            there = sa.select(STREAM_CHUNKS.c.number).where(STREAM_CHUNKS.c.number.in_(added))
+            if held and not (added and connection.execute(there).first()):
+                added[:] = connection.execute(_ADD, rows).scalars()
             return held
 
         kept = await self._database.write(work)
@@ -60,10 +65,13 @@ class StreamDesk:
             .where(STREAM_CHUNKS.c.number.in_(waiting.limit(READ_AT_ONCE)))
             .returning(STREAM_CHUNKS.c.number, STREAM_CHUNKS.c.output)
         )
-        rows = await self._database.write(lambda connection: sorted(tuple(row) for row in connection.execute(taken)))
+        rows: dict[int, str] = {}  # Of a run whose commit seemed to fail, too: it may have taken them all the same.
+        await self._database.write(
+            lambda connection: rows.update((row.number, row.output) for row in connection.execute(taken))
+        )
         view = await self._desk.view(endpoint_id, job_id)
         left = await self._database.read(lambda connection: connection.execute(waiting.limit(1)).first())
-        return _shown(view, all_read=left is None), [output for _, output in rows]
+        return _shown(view, all_read=left is None), [rows[number] for number in sorted(rows)]
 
 
 def split(chunk: str) -> list[str]:
