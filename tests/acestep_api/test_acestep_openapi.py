@@ -143,6 +143,14 @@ async def test_what_is_described_and_what_is_answered_are_the_same(
     assert seen.lacking() == {}
 
 
+async def test_the_body_is_described_as_required_where_it_is(tmp_path: Path) -> None:
+    async with edge(tmp_path) as server:
+        for one in Description(server.app.openapi()):
+            if one.method == "post":
+                answer = await server.http.post(one.path)
+                assert (answer.status_code == 415) == one.about["requestBody"]["required"], one.path
+
+
 def test_no_answer_of_the_frameworks_own_is_described(tmp_path: Path) -> None:
     seen = Description(new_app(tmp_path, AbleEngine()).openapi())
     assert [one.path for one in seen if "422" in one.errors] == ["/v1/audio"], "upstream's own refusal"

@@ -80,12 +80,13 @@ def described(document: Document) -> Document:
     return with_errors(document, BODIES, refused)
 
 
-def body(properties: Mapping[str, str], *required: str) -> dict[str, Any]:
-    """Describe a body of any kind by its fields: name and meaning."""
+def body(properties: Mapping[str, str], *required: str, optional: bool = False) -> dict[str, Any]:
+    """Describe a body of any kind by its fields: name and meaning. An `optional` one may be left out."""
     fields = {name: {"description": meaning} for name, meaning in properties.items()}
     token = {"ai_token": {"type": "string", "description": "the key, when it is not in the header"}}
     schema = {"type": "object", "properties": {**fields, **token}, "required": list(required)}
-    return {"requestBody": {"content": {kind: {"schema": schema} for kind in _KINDS}}}
+    content = {kind: {"schema": schema} for kind in _KINDS}
+    return {"requestBody": {"required": not optional, "content": content}}
 
 
 def task_body() -> dict[str, Any]:

@@ -35,7 +35,7 @@ def adapter_routes(server: Server) -> APIRouter:
         message = f"adapter {adapter.name} is loaded"
         return server.answer({"message": message, "lora_path": path.name, "adapter_name": adapter.name})
 
-    @router.post("/unload", openapi_extra=body({}), summary="Take all adapters off")
+    @router.post("/unload", openapi_extra=body({}, optional=True), summary="Take all adapters off")
     async def unload_lora(request: Request) -> Answer:
         """Takes effect with the next task."""
         await server.fields(request, optional=True)

@@ -61,7 +61,7 @@ def model_routes(server: Server) -> APIRouter:
         server.check_header(request)
         return server.answer(server.tasks.stats())
 
-    @router.post("/v1/init", openapi_extra=body(_INIT), summary="Ask for a model")
+    @router.post("/v1/init", openapi_extra=body(_INIT, optional=True), summary="Ask for a model")
     async def init(request: Request) -> Answer:
         """Models come from this server's disk, never from the internet, and are loaded when a task names them: this
         confirms one that is there, and refuses any other with code 400 in the envelope."""

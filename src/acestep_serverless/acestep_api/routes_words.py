@@ -36,7 +36,7 @@ def word_routes(server: Server) -> APIRouter:
     """Give the routes about words. With a language model they take seconds, and one is served after the other."""
     router = APIRouter(tags=["words"])
 
-    @router.post("/create_random_sample", openapi_extra=body(_RANDOM), summary="Get an idea for a song")
+    @router.post("/create_random_sample", openapi_extra=body(_RANDOM, optional=True), summary="Get an idea for a song")
     async def create_random_sample(request: Request) -> Answer:
         """From the language model, or from a table of examples where there is none."""
         fields = await server.fields(request, optional=True)
@@ -71,7 +71,9 @@ def word_routes(server: Server) -> APIRouter:
         planning = Planning(use_format=True, temperature=values["lm_temperature"])
         return await _asked(server, lambda cancelled: words.polish(given, planning, cancelled), _formatted)
 
-    @router.post("/v1/create_sample", openapi_extra=body(_SAMPLE), summary="Invent a song text from a description")
+    @router.post(
+        "/v1/create_sample", openapi_extra=body(_SAMPLE, optional=True), summary="Invent a song text from a description"
+    )
     async def create_sample(request: Request) -> Answer:
         """503 without a language model. The answer is the text itself, not a task."""
         fields = await server.fields(request, optional=True)
