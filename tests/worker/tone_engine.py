@@ -29,12 +29,14 @@ LIMITS = EngineLimits(1, 600, 8, READ_CHARACTERS, READ_CHARACTERS)
 
 @dataclass
 class ToneEngine:
-    """Sings at once unless `hold` is set; `held` and `stopped` tell what it is doing; `failure` makes it fail."""
+    """Sings at once unless `hold` is set; `held` and `stopped` tell what it is doing; `failure` makes it fail. A
+    `deaf` one heeds no stop, as a call into a driver that does not return."""
 
     hold: threading.Event = field(default_factory=threading.Event)
     held: threading.Event = field(default_factory=threading.Event)
     stopped: threading.Event = field(default_factory=threading.Event)
     failure: str = ""
+    deaf: bool = False
     requests: list[GenerationRequest] = field(default_factory=list)
     name: str = "tone"
     model: str = "tone-1"
@@ -69,7 +71,7 @@ class ToneEngine:
         self.held.set()
         waiting = threading.Event()
         while self.hold.is_set():
-            if cancelled():
+            if cancelled() and not self.deaf:
                 self.stopped.set()
                 raise GenerationCancelled("the tone was cut")
             waiting.wait(0.01)

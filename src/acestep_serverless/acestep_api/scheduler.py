@@ -138,6 +138,10 @@ class Scheduler:
         """End a queued or running task; False if it was final or unknown. The others of its batch go on."""
         return self.table.cancel(task_id)
 
+    def unwanted(self) -> tuple[str, ...]:
+        """Name the tasks that the engine works at although all of them were stopped: it should leave them soon."""
+        return self._workshop.unwanted
+
     def is_final(self, task_id: str) -> bool:
         """Tell whether nothing about this id will change: it is final, or unknown."""
         task = self.table.get(task_id)

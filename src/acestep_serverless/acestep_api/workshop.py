@@ -47,6 +47,13 @@ class Workshop:
         self._engine, self._folder, self._table = engine, folder, table
         self._run_seconds, self._safe, self._tidy = run_seconds, safe, tidy
         self._threads: tuple[Thread, ...] = ()
+        self._batch: tuple[Task, ...] = ()
+
+    @property
+    def unwanted(self) -> tuple[str, ...]:
+        """Ids of the tasks that the engine works at although all of them were stopped; none while any is wanted."""
+        batch = self._batch
+        return tuple(task.task_id for task in batch) if all(task.stop.is_set() for task in batch) else ()
 
     def start(self) -> None:
         """Start the threads; they end when the table is closed."""
@@ -73,7 +80,9 @@ class Workshop:
         maker = Maker(self._engine, self._folder, self._table.report, made.put)
         while (batch := self._table.take(TIDY_SECONDS)) is not None:
             self._tidy()
+            self._batch = tuple(batch)
             maker.make(batch)
+            self._batch = ()
         made.put(None)
 
     def _encode_songs(self, made: "Queue[Outcome | None]") -> None:

@@ -35,6 +35,7 @@ from acestep_serverless.settings import Settings
 from acestep_serverless.worker.bucket import bucket_of
 from acestep_serverless.worker.delivery import GatewaySink
 from acestep_serverless.worker.earlier import GatewayFiles
+from acestep_serverless.worker.hung import end_when_hung
 from acestep_serverless.worker.kept import AT_A_GATEWAY, ON_RUNPOD, KeptOutputs
 from acestep_serverless.worker.lifeline import die_with_parent
 from acestep_serverless.worker.link import GatewayLink
@@ -133,6 +134,7 @@ def _acestep(settings: Settings, scratch: Path) -> tuple[Callable[[], Awaitable[
     engine.load(lambda fraction, stage: LOG.debug("engine loads", fraction=fraction, stage=stage))
     stock(engine, settings.adapters_dir)
     app = build_api(engine, scratch)
+    end_when_hung(app.state.tasks.unwanted, SYSTEM_CLOCK)
 
     async def here() -> AceStepClient:
         return client_in_process(app)
