@@ -15,6 +15,7 @@ from tiny import tiny, tiny_planner
 
 from acestep_serverless.assembly.engine import build_engine, engine_options
 from acestep_serverless.assembly.report import examine
+from acestep_serverless.engines.abilities import abilities_of
 from acestep_serverless.engines.acestep import opening
 from acestep_serverless.engines.acestep.loading import PlannerParts
 from acestep_serverless.engines.acestep.machine import cpu_flags, free_memory, this_machine
@@ -47,6 +48,9 @@ def test_auto_opens_the_weights_it_finds_and_makes_songs_of_each_model(weights: 
     engine = build_engine(settings(weights, planner="none"), {})
     assert engine.name == "acestep"
     assert engine.models == ("acestep-v15-turbo", "acestep-v15-base")
+    tasks = abilities_of(engine).task_types
+    assert tasks == {"": tasks["acestep-v15-turbo"], **{name: engine.task_types_of(name) for name in engine.models}}
+    assert tasks["acestep-v15-base"] - tasks["acestep-v15-turbo"] == {"lego", "extract", "complete"}
     heard: list[float] = []
     engine.load(lambda fraction, stage: heard.append(fraction))
     assert heard == sorted(heard)
