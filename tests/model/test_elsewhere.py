@@ -1,0 +1,116 @@
+"""What would break on a GPU? Whole generations on a pretended device that is not the CPU, by the rules of CUDA."""
+
+import copy
+import gc
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from elsewhere import AWAY, Device, Mixed, pretended
+from generation import BASE, TURBO, Parts, Placed, asked, noise_clip, songs_of
+from generation import engine as engine_here
+from planner_parts import GIVEN, SHORT, plans, tiny_parts, wish
+from planner_parts import planner as planner_here
+from tiny import Tiny, TinyPlanner, tiny
+
+from acestep_serverless.engines.acestep import conditioning
+from acestep_serverless.engines.acestep.engine import AceStepEngine, Offer, Weights
+from acestep_serverless.engines.acestep.planner import Planner
+from acestep_serverless.engines.acestep.velocity import Velocity
+from acestep_serverless.engines.base import Editing, GenerationRequest
+
+SAME = 2e-5
+"""Largest difference of two samples: rounding (float32)."""
+MODULES = ("transformer", "condition_encoder", "audio_tokenizer", "audio_token_detokenizer", "vae", "text_encoder")
+SOURCE = noise_clip(0.4, seed=3)
+CODES = "<|audio_code_97|><|audio_code_63999|>"
+STEP = "denoising.step"
+
+
+class Away(Parts):
+    """A tiny model on the pretended device, whole or in parts that come in turn."""
+
+    def __init__(self, made: Tiny, offload: str) -> None:
+        super().__init__(made)
+        self.placement = Placed(offload=offload, device=AWAY)
+        for name in MODULES if offload == "none" else ():
+            getattr(made, name).to(AWAY)
+
+
+def engine(name: str, offload: str) -> AceStepEngine:
+    """An engine over a tiny model there."""
+    ready = AceStepEngine(
+        Weights((Offer(name, name == BASE),), lambda name, _: Away(tiny(name), offload), songs_together=8)
+    )
+    ready.load(lambda _done, _stage: None)
+    return ready
+
+
+def everything(**sampling: Any) -> list[GenerationRequest]:
+    """Songs of different lengths, words and tasks, with source, reference and codes."""
+    repaint = Editing(task_type="repaint", source=SOURCE, repainting_start=0.1, repainting_end=0.3)
+    cover = Editing(task_type="cover", source=SOURCE, reference=SOURCE, audio_cover_strength=0.5)
+    return [
+        asked(1, duration=0.5, **sampling),
+        asked(2, caption="a warm bass", lyrics="", editing=Editing(audio_code_string=CODES), **sampling),
+        asked(3, editing=repaint, **sampling),
+        asked(4, editing=cover, **sampling),
+    ]
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Excerpts of a reference of 0.2 s each instead of 10 s, and only what is new is looked through for garbage."""
+    monkeypatch.setattr(conditioning, "_SEGMENT_FRAMES", 5)
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+def test_songs_made_on_another_device_are_the_same() -> None:
+    here = songs_of(engine_here(TURBO), *everything())
+    with pretended() as device:
+        there = songs_of(engine(TURBO, "parts"), *everything())
+    for ours, own in zip(there, here, strict=True):
+        assert np.abs(ours.clip.samples - own.clip.samples).max() < SAME
+    assert waiting(device, STEP) <= {"velocity.hear", "velocity._until"}
+
+
+def test_a_guided_walk_on_another_device_waits_for_nothing_but_words_and_fresh_noise() -> None:
+    with pretended() as device:
+        ready = engine(BASE, "none")
+        songs_of(ready, *everything(infer_method="sde", cfg_interval_end=0.5)[1:3])
+        songs_of(ready, asked(5, duration=0.3, use_adg=True))
+    assert waiting(device, STEP) <= {"velocity.hear", "velocity._until", "denoising._draw"}
+
+
+def waiting(device: Device, within: str) -> set[str]:
+    """Which functions made a GPU wait within another one."""
+    return {wait.callers[0] for wait in device.waits if wait.within(within)}
+
+
+def test_plans_written_on_another_device_are_the_same() -> None:
+    made, wishes = tiny_parts(), [wish(seed=1, cfg_scale=2.0, top_k=20, top_p=0.9), wish(GIVEN, seed=2)]
+    here = plans(planner_here(), wishes)
+    with pretended():
+        model = copy.deepcopy(made.model).to(AWAY)
+        model.tie_weights()
+        there = plans(Planner(TinyPlanner(model, made.tokenizer, made.codes), lengths=SHORT), wishes)
+    assert there == here
+
+
+def test_tensors_of_both_devices_never_meet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The instrument itself: faults that a CPU does not notice are errors on the pretended device."""
+
+    def planted(real: Callable[..., Any], fault: Callable[[Any], Any]) -> Callable[..., Any]:
+        return lambda *given: fault(real(*given))
+
+    with pretended():
+        ready, request = engine(TURBO, "none"), asked(1, duration=0.4)
+        monkeypatch.setattr(Velocity, "__call__", planted(Velocity.__call__, lambda found: found.cpu()))
+        with pytest.raises(Mixed, match="tensors of both devices meet"):
+            songs_of(ready, request)
+        with pytest.raises(Mixed, match="generator"):
+            torch.zeros(3, device=AWAY).exponential_(generator=torch.Generator())
