@@ -6,11 +6,12 @@ the working directory, or the one that ACESTEP_SERVERLESS_CONFIG names, with the
 """
 
 import base64
+import difflib
 import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import (
     AfterValidator,
@@ -22,6 +23,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -96,8 +98,8 @@ class Settings(BaseSettings):
     )
     precision: str = Field(
         "auto",
-        pattern="^(auto|bfloat16|float16|float32)$",
-        description="in which numbers: auto, bfloat16, float16 or float32",
+        pattern="^(auto|bfloat16|float16|float32|int8)$",
+        description="in which numbers: auto, bfloat16, float16, float32, or int8 (products on a CPU)",
     )
     offload: str = Field(
         "auto",
@@ -328,9 +330,49 @@ class Settings(BaseSettings):
         return {name: frozenset(keys) for name, keys in sorted_keys.items()}
 
 
+_KINDS: Mapping[str, str] = {
+    "bool": "true or false",
+    "model": "a table of settings, such as [endpoints.NAME] of the TOML file",
+    "dict": "a table of names, as TOML tables or as JSON in a variable",
+    "tuple": "texts with commas between them",
+    "path": "the path of a folder",
+    "string": "a text",
+}
+"""What pydantic's kinds of values are called here."""
+
+
 def _sentence(problem: Mapping[str, Any]) -> str:
     name = ".".join(str(part) for part in problem["loc"])
-    text = str(problem["msg"]).removeprefix("Value error, ")
     # A misspelt field may well hold a secret; a whole model does.
     shown = name and "key" not in name and problem["type"] != "extra_forbidden"
-    return f"{name}: {text}, got {problem['input']!r}" if shown else f"{name or 'settings'}: {text}"
+    return f"{name}: {_rule(problem)}, got {problem['input']!r}" if shown else f"{name or 'settings'}: {_rule(problem)}"
+
+
+def _rule(problem: Mapping[str, Any]) -> str:
+    """Say what is allowed in this program's words, where pydantic's are a pattern or the name of a Python type."""
+    place, kind = problem["loc"], problem["type"]
+    fields = EndpointSettings.model_fields if place[:1] == ("endpoints",) and len(place) > 2 else Settings.model_fields
+    field = fields.get(str(place[-1])) if place else None
+    if kind == "extra_forbidden":
+        nearest = difflib.get_close_matches(str(place[-1]), fields, n=1)
+        return f"is no setting{''.join(f'; did you mean {name}?' for name in nearest)}"
+    if kind == "string_pattern_mismatch":
+        words = re.fullmatch(r"\^\(([\w|]+)\)\$", problem["ctx"]["pattern"])
+        meaning = Settings.model_fields[str(place[-1])].description
+        return f"must be one of {words[1].replace('|', ', ')}" if words else f"must suit its meaning ({meaning})"
+    if field is not None and (numbers := _numbers(field)):
+        return numbers
+    word = _KINDS.get(kind.partition("_")[0])
+    return f"must be {word}" if word else str(problem["msg"]).removeprefix("Value error, ")
+
+
+def _numbers(field: FieldInfo) -> str:
+    """Say which numbers a field takes: "must be a whole number from 0 to 65535"; "" for a field of another kind."""
+    bounds = {
+        name: getattr(rule, name) for rule in field.metadata for name in ("ge", "gt", "le") if hasattr(rule, name)
+    }
+    if not bounds:
+        return ""
+    kind = "a whole number" if int in (field.annotation, *get_args(field.annotation)) else "a number"
+    low = f"from {bounds['ge']}" if "ge" in bounds else f"above {bounds['gt']}, and"
+    return f"must be {kind} {low} {'to' if 'ge' in bounds else 'at most'} {bounds['le']}"

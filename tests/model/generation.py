@@ -37,6 +37,7 @@ class Placed:
     device: str = "cpu"
     compile: bool = False
     codec_frames: int = 512
+    eight_bits: bool = False
 
 
 class Parts:

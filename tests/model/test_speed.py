@@ -10,6 +10,7 @@ from tiny import tiny
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
+from acestep_serverless.engines.acestep.eight_bits import EightBitLinear
 from acestep_serverless.engines.acestep.randomness import random_planner
 from acestep_serverless.engines.acestep.speed import (
     PLANNER_SIZES,
@@ -101,6 +102,19 @@ def test_planning_is_a_stage_of_its_own_beside_the_comparison() -> None:
     assert row(run)[2] == "0.50"
 
 
+def test_in_eight_bits_the_distance_to_the_exact_song_is_told_as_well() -> None:
+    parts = Parts(tiny(TURBO))
+    parts.placement = Here()
+    parts.placement.eight_bits = True
+    clock = clockwork(itertools.count().__next__, "cpu")
+    rate, [run] = measure(parts, [1.0], [1], clock, plain=False)
+    assert isinstance(parts.transformer.layers[0].mlp.gate_proj, EightBitLinear)
+    assert run.error is not None
+    assert 1e-4 < run.error < 0.05
+    line = as_json([run], parts.placement, rate)
+    assert (line["int8"], line["runs"][0]["error"]) == (True, run.error)
+
+
 def test_the_planner_s_shape_is_one_of_the_published() -> None:
     assert set(PLANNER_SIZES) == {"0.6B", "1.7B", "4B"}
     assert rehearsed("none", Here()) is None
@@ -112,3 +126,4 @@ class Here:
     """Where the tiny model computes."""
 
     device, dtype, codec_dtype, offload, compile, codec_frames = "cpu", "float32", "float32", "none", False, 512
+    eight_bits = False

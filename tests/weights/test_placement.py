@@ -94,6 +94,22 @@ def test_a_cpu_computes_in_what_it_multiplies_itself_with_the_smallest_planner(f
     assert placed(found, SERVER_CPU, compile="on").compile
 
 
+def test_eight_bits_are_for_a_cpu_that_multiplies_bytes(found: Found) -> None:
+    able = placed(found, replace(SERVER_CPU, cpu_bytes=True), precision="int8")
+    assert (able.eight_bits, able.dtype, able.codec_dtype) == (True, "bfloat16", "bfloat16")
+    older = placed(found, replace(LAPTOP, cpu_bytes=True), precision="int8")
+    assert (older.eight_bits, older.dtype) == (True, "float32")
+    assert not placed(found, replace(SERVER_CPU, cpu_bytes=True)).eight_bits
+    with pytest.raises(EngineUnavailable, match=r"precision: int8 needs a CPU .*; choose auto, bfloat16 or float32"):
+        placed(found, SERVER_CPU, precision="int8")
+    with pytest.raises(
+        EngineUnavailable, match=r"precision: int8 is for CPUs, and a card was chosen; .* or device cpu"
+    ):
+        placed(found, card(24), precision="int8")
+    with pytest.raises(EngineUnavailable, match="compile: with precision int8"):
+        placed(found, replace(SERVER_CPU, cpu_bytes=True), precision="int8", compile="on")
+
+
 def test_little_memory_is_said(found: Found) -> None:
     small = placed(found, replace(LAPTOP, memory=8 * GIB))
     assert any(reason.startswith("memory may run out") for reason in small.reasons)

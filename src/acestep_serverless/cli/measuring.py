@@ -12,6 +12,7 @@ from acestep_serverless.errors import SettingsError
 BENCH = typer.Typer(help="Measure this machine.", no_args_is_help=True)
 
 LONGEST_SECONDS, LARGEST_BATCH = 600.0, 64
+PRECISIONS = ("auto", "bfloat16", "float16", "float32", "int8")
 
 
 @BENCH.callback()
@@ -30,6 +31,7 @@ def bench_engine(
     plain: Annotated[bool, typer.Option(help="run diffusers' own pipeline on the same work as well")] = True,
     planner: Annotated[str, typer.Option(help="the language model: 0.6B, 1.7B, 4B, or none")] = "0.6B",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda:0")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, bfloat16, float16, float32, or int8 (CPU)")] = "auto",
 ) -> None:
     """Time planner, text, transformer, codec and encoding of the real shape, built with random weights."""
     durations = _numbers("duration", duration, LONGEST_SECONDS)
@@ -43,7 +45,9 @@ def bench_engine(
         raise SettingsError(f"bench engine needs {', '.join(absent)}; run: {INSTALL}")
     from acestep_serverless.engines.acestep import speed
 
-    placement, parts = speed.placed(shape, device)
+    if precision not in PRECISIONS:
+        raise SettingsError(f"precision: must be one of {', '.join(PRECISIONS)}, got {precision!r}")
+    placement, parts = speed.placed(shape, device, precision)
     say(f"{shape}: {'; '.join(placement.reasons)}", aside=True)
     clock = speed.clockwork(time.perf_counter, placement.device)
     rehearsal = speed.rehearsed(planner, placement)
@@ -62,6 +66,9 @@ def bench_engine(
         "plain / ours",
     )
     say_table(heads, [speed.row(run) for run in runs])
+    for run in runs:
+        if run.error is not None:
+            say(f"{run.duration:g} s x {run.batch}: int8 leads the latents {run.error:.1%} away", aside=True)
     say_json(speed.as_json(runs, placement, rate, rehearsal))
 
 

@@ -18,6 +18,7 @@ from diffusers.pipelines.ace_step import AceStepAudioTokenDetokenizer, AceStepAu
 from transformers import AutoTokenizer, Qwen3Config, Qwen3ForCausalLM, Qwen3Model
 
 from acestep_serverless.engines.acestep import names
+from acestep_serverless.engines.acestep.eight_bits import round_layers
 from acestep_serverless.engines.acestep.layouts import CONFIG, SILENCE, read_object, weight_files
 from acestep_serverless.engines.acestep.placement import Placement
 from acestep_serverless.engines.acestep.search import FoundModel, FoundPlanner
@@ -87,6 +88,8 @@ def load_components(found: FoundModel, placement: Placement, progress: Progress)
     modules, stored = examined(found)
     silence = check_silence(found, modules)
     _read(modules, stored, placement, progress)
+    if placement.eight_bits:
+        round_layers(modules["transformer"].layers)
     if silence is not None:
         encoder = modules["condition_encoder"]
         encoder.silence_latent = silence.to(encoder.null_condition_emb)  # its type and its device
@@ -112,6 +115,8 @@ def load_planner(found: FoundPlanner, placement: Placement, progress: Progress) 
     """Load a planner. Raises EngineUnavailable naming files and tensors that are missing or do not fit."""
     modules, stored = examined_planner(found)
     _read(modules, stored, placement, progress)
+    if placement.eight_bits:
+        round_layers(modules["planner"].model.layers)
     return PlannerParts(found.name, modules["planner"], read_tokenizer(found.folder))
 
 

@@ -16,15 +16,19 @@ CONTAINER_LIMIT, CONTAINER_USE = Path("/sys/fs/cgroup/memory.max"), Path("/sys/f
 BFLOAT16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
 """The processor flags of an arithmetic unit for bfloat16: two of x86, one of ARM. Without it, it is slower than
 float32."""
+BYTE_FLAGS = frozenset({"avx512_vnni", "avx_vnni", "amx_int8"})
+"""The processor flags of an arithmetic unit for products of bytes with 32-bit sums, all of x86."""
 
 
 def this_machine() -> Machine:
     """Look at this machine; nothing is allocated on a GPU but CUDA's own context."""
+    flags = cpu_flags(_text(CPU_FLAGS))
     return Machine(
         gpus=tuple(_gpu(index) for index in range(torch.cuda.device_count())),
         memory=free_memory(MEMORY, CONTAINER_LIMIT, CONTAINER_USE),
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
-        cpu_bfloat16=bool(BFLOAT16_FLAGS & cpu_flags(_text(CPU_FLAGS))),
+        cpu_bfloat16=bool(BFLOAT16_FLAGS & flags),
+        cpu_bytes=bool(BYTE_FLAGS & flags),
         cpu_compiler=any(shutil.which(name) for name in ("c++", "g++", "clang++")),
         gpu_compiler=find_spec("triton") is not None and any(shutil.which(name) for name in ("cc", "gcc", "clang")),
     )

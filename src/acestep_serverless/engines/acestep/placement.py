@@ -13,6 +13,8 @@ from acestep_serverless.errors import EngineUnavailable
 
 GIB = 1024**3
 BYTES: Mapping[str, int] = MappingProxyType({"bfloat16": 2, "float16": 2, "float32": 4})
+INT8 = "int8"
+"""The precision that is a wish for a CPU's products alone: all else is in bfloat16 or float32."""
 
 CUDA_RESERVE = 768 * 1024**2
 """What CUDA's context, its libraries and a compiled graph keep for themselves."""
@@ -43,8 +45,8 @@ class Gpu:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What is there to compute with: bytes of main memory that are free, whether the CPU multiplies bfloat16 itself,
-    whether code can be compiled for the CPU (a C++ compiler) and for the GPU (Triton)."""
+    """What is there to compute with: bytes of main memory that are free, whether the CPU multiplies bfloat16 and bytes
+    itself, whether code can be compiled for the CPU (a C++ compiler) and for the GPU (Triton)."""
 
     gpus: tuple[Gpu, ...]
     memory: int
@@ -52,6 +54,7 @@ class Machine:
     cpu_bfloat16: bool
     cpu_compiler: bool = False
     gpu_compiler: bool = False
+    cpu_bytes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,8 @@ class Placement:
     `offload` "parts" keeps each part in main memory but while it works. `planner` is the name of the one to load, ""
     for none, `planner_positions` for how many tokens its cache has room, every row of a batch counted: it works while
     the transformer rests, and may have that one's memory. `songs_together` is how many songs of 240 s fit in one pass,
-    `codec_frames` how many latent frames the codec may work on at once. `reasons` are sentences for people.
+    `codec_frames` how many latent frames the codec may work on at once. `eight_bits` rounds the linear layers of
+    transformer and planner (`eight_bits`). `reasons` are sentences for people.
     """
 
     device: str
@@ -94,6 +98,7 @@ class Placement:
     codec_frames: int
     reasons: tuple[str, ...]
     planner_positions: int = 0
+    eight_bits: bool = False
 
 
 def place(machine: Machine, burden: Burden, wishes: EngineOptions) -> Placement:
@@ -125,12 +130,15 @@ def _device(machine: Machine, wish: str) -> str:
 
 
 def _on_cpu(machine: Machine, burden: Burden, wishes: EngineOptions, why: str = "") -> Placement:
-    dtype = wishes.precision
     reasons = [why] if why else [] if wishes.device == "cpu" else ["no CUDA device is here, so the CPU computes"]
-    if dtype == "auto":
+    dtype, eight_bits = wishes.precision, wishes.precision == INT8
+    if dtype in ("auto", INT8):
         dtype = "bfloat16" if machine.cpu_bfloat16 else "float32"
         able = "multiplies" if machine.cpu_bfloat16 else "does not multiply"
         reasons.append(f"{dtype}: this CPU {able} bfloat16 itself")
+    if eight_bits:
+        _refuse_eight_bits(machine, wishes)
+        reasons.append("int8: the linear layers of transformer and planner are rounded to 8 bits")
     needed = weights(burden.parts, dtype) + working(burden, BYTES[dtype], SECONDS)
     if needed > machine.memory:
         reasons.append(f"memory may run out: about {_gib(needed)} are needed, {_gib(machine.memory)} are free")
@@ -141,12 +149,25 @@ def _on_cpu(machine: Machine, burden: Burden, wishes: EngineOptions, why: str = 
         reasons.append("not compiled: on a CPU that takes half a minute at every start; set compile to on to have it")
     room = machine.memory - weights(burden.parts, dtype)
     positions = _positions(burden, planner, dtype, room)
-    return Placement("cpu", dtype, dtype, "none", compiled, planner, 1, CODEC_FRAMES, tuple(reasons), positions)
+    told = tuple(reasons)
+    return Placement("cpu", dtype, dtype, "none", compiled, planner, 1, CODEC_FRAMES, told, positions, eight_bits)
+
+
+def _refuse_eight_bits(machine: Machine, wishes: EngineOptions) -> None:
+    if not machine.cpu_bytes:
+        needed = "a CPU that multiplies bytes itself (AVX512-VNNI, AVX-VNNI or AMX)"
+        raise EngineUnavailable(f"precision: int8 needs {needed}; choose auto, bfloat16 or float32")
+    if wishes.compile == "on":
+        raise EngineUnavailable("compile: with precision int8 there is nothing to compile; choose auto or off")
 
 
 def _on_gpu(machine: Machine, index: int, burden: Burden, wishes: EngineOptions) -> Placement | None:
     """Place everything on one GPU, or part by part; None when not even one part fits."""
     gpu = machine.gpus[index]
+    if wishes.precision == INT8:
+        raise EngineUnavailable(
+            f"precision: int8 is for CPUs, and {gpu.name} was chosen; choose another precision, or device cpu"
+        )
     dtype = wishes.precision if wishes.precision != "auto" else _gpu_dtype(gpu)
     reasons = [f"{gpu.name}, {_gib(gpu.memory)}, {_gib(gpu.free)} free", f"{dtype}: {_dtype_reason(gpu, wishes)}"]
     usable = gpu.free * SCRAP - CUDA_RESERVE

@@ -16,6 +16,7 @@ from transformers import PreTrainedTokenizerFast, Qwen2Tokenizer, Qwen3Config, Q
 
 from acestep_serverless.engines.acestep import published, sizes
 from acestep_serverless.engines.acestep.codes import CODE_VALUES, codes_for, write_codes
+from acestep_serverless.engines.acestep.eight_bits import round_layers
 from acestep_serverless.engines.acestep.loading import CLASSES, Components, PlannerParts
 from acestep_serverless.engines.acestep.parties import Party
 from acestep_serverless.engines.acestep.placement import Placement
@@ -89,6 +90,8 @@ def random_planner(name: str, placement: Placement, fields: dict[str, Any] | Non
         model = Qwen3ForCausalLM(config)
     model = _filled(model, placement.device, getattr(torch, placement.dtype))
     model.tie_weights()
+    if placement.eight_bits:
+        round_layers(model.model.layers)
     codes = min(CODE_VALUES, config.vocab_size - 512)
     planner = Planner(PlannerParts(name, model, _byte_tokenizer(codes)), compiled=placement.compile)
     return Rehearsal(name, planner, config, codes)

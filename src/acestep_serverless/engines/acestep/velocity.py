@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from acestep_serverless.engines.acestep.attention import attend, attend_near
+from acestep_serverless.engines.acestep.eight_bits import products
 
 _TIME_SCALE = 1000.0
 
@@ -109,12 +110,12 @@ def _through(
     """Go through one layer: look around, hear the words, think."""
     shift, scale, gate, late_shift, late_scale, late_gate = (layer.scale_shift_table + moment).chunk(6, dim=1)
     steered = layer.self_attn_norm(hidden) * (1 + scale) + shift
-    hidden = hidden + _look_around(layer.self_attn, steered, turn, sounding) * gate
+    hidden = torch.addcmul(hidden, _look_around(layer.self_attn, steered, turn, sounding), gate)
     queries = _heads(layer.cross_attn.to_q(layer.cross_attn_norm(hidden)), layer.cross_attn)
     queries = layer.cross_attn.norm_q(queries).transpose(1, 2)
     hidden = hidden + _leave(layer.cross_attn, attend(queries, *words, own))
     steered = layer.mlp_norm(hidden) * (1 + late_scale) + late_shift
-    return hidden + layer.mlp(steered) * late_gate
+    return torch.addcmul(hidden, _think(layer.mlp, steered), late_gate)
 
 
 def _embed(module: Any, level: torch.Tensor, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
@@ -129,19 +130,26 @@ def _heads(projected: torch.Tensor, attention: Any) -> torch.Tensor:
 
 
 def _keys_and_values(attention: Any, states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    keys = attention.norm_k(_heads(attention.to_k(states), attention)).transpose(1, 2)
-    return keys.contiguous(), _heads(attention.to_v(states), attention).transpose(1, 2)
+    known, told = products(states, (attention.to_k, attention.to_v))
+    keys = attention.norm_k(_heads(known, attention)).transpose(1, 2)
+    return keys.contiguous(), _heads(told, attention).transpose(1, 2)
 
 
 def _look_around(
     attention: Any, hidden: torch.Tensor, turn: tuple[torch.Tensor, torch.Tensor], sounding: torch.Tensor | None
 ) -> torch.Tensor:
-    queries = _rotate(attention.norm_q(_heads(attention.to_q(hidden), attention)), turn).transpose(1, 2)
-    keys = _rotate(attention.norm_k(_heads(attention.to_k(hidden), attention)), turn).transpose(1, 2)
-    values = _heads(attention.to_v(hidden), attention).transpose(1, 2)
+    asked, known, told = products(hidden, (attention.to_q, attention.to_k, attention.to_v))
+    queries = _rotate(attention.norm_q(_heads(asked, attention)), turn).transpose(1, 2)
+    keys = _rotate(attention.norm_k(_heads(known, attention)), turn).transpose(1, 2)
+    values = _heads(told, attention).transpose(1, 2)
     if attention.sliding_window is not None:
         return _leave(attention, attend_near(queries, keys, values, attention.sliding_window, sounding))
     return _leave(attention, attend(queries, keys, values, None if sounding is None else sounding[:, None, None]))
+
+
+def _think(mlp: Any, hidden: torch.Tensor) -> torch.Tensor:
+    gate, up = products(hidden, (mlp.gate_proj, mlp.up_proj))
+    return mlp.down_proj(torch.nn.functional.silu(gate) * up)
 
 
 def _leave(attention: Any, found: torch.Tensor) -> torch.Tensor:
@@ -150,16 +158,18 @@ def _leave(attention: Any, found: torch.Tensor) -> torch.Tensor:
 
 def _rotation(tokens: int, width: int, base: float, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Cosine and sine of rotary positions, float32 `[tokens, 1, width]`, both halves of the width alike (Qwen's way),
-    rounded as the model's own numbers are."""
+    rounded as the model's own numbers are. The first half of the sine is negative, as it is used."""
     speed = 1.0 / base ** (torch.arange(0, width, 2, device=like.device, dtype=torch.float32) / width)
     angle = torch.outer(torch.arange(tokens, device=like.device, dtype=torch.float32), speed).repeat(1, 2)[:, None]
-    return angle.cos().to(like.dtype).float(), angle.sin().to(like.dtype).float()
+    sign = torch.ones(width, device=like.device)
+    sign[: width // 2] = -1.0
+    return angle.cos().to(like.dtype).float(), angle.sin().to(like.dtype).float() * sign
 
 
 def _rotate(heads: torch.Tensor, turn: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
     cosine, sine = turn
     first, second = heads.chunk(2, dim=-1)
-    return (heads * cosine + torch.cat([-second, first], dim=-1) * sine).to(heads.dtype)
+    return torch.addcmul(heads * cosine, torch.cat([second, first], dim=-1), sine).to(heads.dtype)
 
 
 def _until(lengths: Sequence[int], like: torch.Tensor) -> torch.Tensor:
