@@ -16,12 +16,11 @@ from acestep_serverless.engines.acestep.speed import (
     PLANNER_SIZES,
     as_json,
     clockwork,
-    decoder_work,
     measure,
     rehearsed,
     row,
-    step_work,
 )
+from acestep_serverless.engines.acestep.work import decoder_work, step_work
 from acestep_serverless.errors import SettingsError
 
 

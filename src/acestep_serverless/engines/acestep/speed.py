@@ -30,6 +30,7 @@ from acestep_serverless.engines.acestep.placement import Placement, place
 from acestep_serverless.engines.acestep.published import PLANNERS
 from acestep_serverless.engines.acestep.randomness import Rehearsal, random_components, random_planner
 from acestep_serverless.engines.acestep.tasks import Brief, brief
+from acestep_serverless.engines.acestep.work import decoder_work, step_work
 from acestep_serverless.engines.base import GenerationRequest, Piece
 from acestep_serverless.engines.options import EngineOptions
 from acestep_serverless.errors import SettingsError
@@ -282,32 +283,3 @@ def _plain(parts: Components, request: GenerationRequest, clock: Clockwork) -> f
 
 def _request(duration: float, batch: int) -> GenerationRequest:
     return GenerationRequest(CAPTION, LYRICS, duration, tuple(range(batch)), bpm=96, vocal_language="en")
-
-
-def step_work(transformer: Any, frames: int, words: int) -> float:
-    """Operations of one pass of the transformer over one song, without what is worked out once (keys of the words)."""
-    config = transformer.config
-    tokens = -(-frames // config.patch_size)
-    once = (".cross_attn.to_k", ".cross_attn.to_v")
-    layers = sum(
-        module.in_features * module.out_features
-        for name, module in transformer.layers.named_modules()
-        if isinstance(module, torch.nn.Linear) and not name.endswith(once)
-    )
-    ends = int(transformer.proj_in_conv.weight.numel() + transformer.proj_out_conv.weight.numel())
-    width = int(config.num_attention_heads * config.head_dim)
-    near = min(tokens, 2 * config.sliding_window + 1)
-    looked = sum((near if kind == "sliding_attention" else tokens) + words for kind in transformer.layer_types)
-    return float(2 * tokens * (layers + ends) + 4 * tokens * looked * width)
-
-
-def decoder_work(decoder: Any, frames: int) -> float:
-    """Operations of decoding so many frames."""
-    places, work = frames, 0.0
-    for module in decoder.modules():
-        if isinstance(module, torch.nn.ConvTranspose1d):
-            work += 2.0 * places * module.weight.numel()
-            places *= module.stride[0]
-        elif isinstance(module, torch.nn.Conv1d):
-            work += 2.0 * places * module.weight.numel()
-    return float(work)
