@@ -113,6 +113,7 @@ async def test_a_worker_that_is_gone_is_forgotten(house: GatewayHouse):
         hired = await hire(house, f"w{number}", SHORT)
         assert (await listed(house))["live_workers"] == 1
         if going == "silent":
+            await hired.ping()
             house.clock.move(31)
         elif going == "unhealthy":
             await hired.ping(status="unhealthy")
