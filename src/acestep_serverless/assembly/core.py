@@ -27,6 +27,7 @@ from acestep_serverless.access.keys import digest
 from acestep_serverless.artifacts.folder import ArtifactFolder
 from acestep_serverless.assembly.child import read_words, when_parent_ends
 from acestep_serverless.assembly.door import needs_key
+from acestep_serverless.assembly.heads import BoundedHeads, allow_many_connections
 from acestep_serverless.assembly.office import artifacts_dir, database_url, desk_rules, new_key
 from acestep_serverless.assembly.studio import open_studio
 from acestep_serverless.clock import SYSTEM_CLOCK, Clock
@@ -202,6 +203,7 @@ def serve_on(app: FastAPI, listening: socket.socket) -> None:
     """Serve the app on a bound socket until a signal ends it."""
     config = uvicorn.Config(
         app,
+        http=BoundedHeads,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -221,6 +223,7 @@ def main() -> None:
     when_parent_ends(_leave)
     os.umask(0o077)  # The database holds what clients sent; it is nobody else's on this machine.
     sys.setswitchinterval(SWITCH_INTERVAL)
+    allow_many_connections()
     try:
         check_schema(settings)
     except SettingsError as error:

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from acestep_serverless.acestep_api import Keeping
 from acestep_serverless.assembly.api import build_api
 from acestep_serverless.assembly.engine import build_engine
+from acestep_serverless.assembly.heads import BoundedHeads, allow_many_connections
 from acestep_serverless.assembly.serve import base_url, bind, claim
 from acestep_serverless.errors import SettingsError
 from acestep_serverless.logs import configure_logs
@@ -32,8 +33,14 @@ def serve_api(settings: Settings, host: str, port: int) -> None:
     with claim(settings.data_dir, COMMAND), bind(host, port) as listening:
         app = _app(settings, key)
         LOG.info("ACE-Step API", url=base_url(listening), key="set" if key else "none")
+        allow_many_connections()
         config = uvicorn.Config(
-            app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=3
+            app,
+            http=BoundedHeads,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=3,
         )
         uvicorn.Server(config).run(sockets=[listening])
 
