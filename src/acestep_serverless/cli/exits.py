@@ -1,7 +1,7 @@
 """With which code does a command of songs end? One table for the program and its documentation."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ParamSpec
 
@@ -9,7 +9,8 @@ import typer
 
 from acestep_serverless.cli.words import printable, say
 from acestep_serverless.client import JobEnded, StillRunning, SubmissionUnknown
-from acestep_serverless.errors import AcestepServerlessError, PeerUnreachable
+from acestep_serverless.client.address import KEY_VARIABLE, RUNPOD_KEY_VARIABLE
+from acestep_serverless.errors import AccessDenied, AcestepServerlessError, PeerUnreachable
 
 Words = ParamSpec("Words")
 
@@ -27,6 +28,8 @@ DONE = Exit(0, "done")
 WRONG_LINE = Exit(2, "the command line is wrong")
 SOME = Exit(7, "items of a list were not made; those that were are kept, and the next run goes on")
 INTERRUPTED = Exit(130, "interrupted with Ctrl-C; jobs at an endpoint go on")
+
+INTERRUPTION = "interrupted; a job at an endpoint goes on: 'status ID' shows it, 'cancel ID' ends it"
 
 EXITS = (
     DONE,
@@ -46,6 +49,13 @@ EXITS = (
 """Every code of `generate`, `status`, `cancel` and `download`; an error takes the code of its nearest kind."""
 
 
+REMEDIES: Mapping[type[AcestepServerlessError], str] = {
+    AccessDenied: f" (here: name a file with the key with --key-file, or set {KEY_VARIABLE}, for Runpod "
+    f"{RUNPOD_KEY_VARIABLE})"
+}
+"""What a command adds to an error that was written for programs."""
+
+
 def code_of(error: AcestepServerlessError) -> int:
     """Give the exit code of an error."""
     codes = {kind: row.code for row in EXITS for kind in row.kinds}
@@ -60,10 +70,10 @@ def ends_with_code(command: Callable[Words, None]) -> Callable[Words, None]:
         try:
             command(*words, **named)
         except AcestepServerlessError as error:
-            say(f"acestep-serverless: {printable(str(error))}", aside=True)
+            say(f"acestep-serverless: {printable(str(error))}{REMEDIES.get(type(error), '')}", aside=True)
             raise typer.Exit(code_of(error)) from None
         except KeyboardInterrupt:
-            say("acestep-serverless: interrupted; see 'acestep-serverless status' for jobs at an endpoint", aside=True)
+            say(f"acestep-serverless: {INTERRUPTION}", aside=True)
             raise typer.Exit(INTERRUPTED.code) from None
 
     return ending

@@ -58,12 +58,13 @@ def serve(
     """Run the whole endpoint on this machine: gateway, queue and workers, until Ctrl-C."""
     from acestep_serverless.assembly.door import refuse_strangers
     from acestep_serverless.assembly.serve import Parent
-    from acestep_serverless.cli.serving import announce_serve
+    from acestep_serverless.cli.serving import announce_serve, note_unknown_variables
     from acestep_serverless.logs import configure_logs
 
     settings = Settings.load(
         host=host, port=port, data_dir=data_dir, engine=engine, workers=workers, endpoint_id=endpoint_id
     )
+    note_unknown_variables(os.environ)
     refuse_strangers(settings)
     configure_logs(settings.log_level, json_lines=settings.log_json)
     Parent(settings, announce_serve).run()
@@ -132,7 +133,9 @@ def mcp_command(context: typer.Context) -> None:
 def doctor(as_json: AsJson = False) -> None:
     """Say what is installed, which engine would be used and why, and what would mend what is missing."""
     from acestep_serverless.cli.checking import print_report
+    from acestep_serverless.cli.serving import note_unknown_variables
 
+    note_unknown_variables(os.environ)
     raise typer.Exit(print_report(Settings.load(), as_json=as_json))
 
 
@@ -152,9 +155,13 @@ def _program(
 
 
 def main() -> None:
-    """Run the program: errors that are ours are one line on standard error, exit code 1 (2 for a wrong command
-    line)."""
+    """Run the program: errors that are ours, and files that cannot be read or written, are one line on standard error,
+    exit code 1 (2 for a wrong command line)."""
     try:
         PROGRAM()
     except AcestepServerlessError as error:
         sys.exit(f"acestep-serverless: {error}")
+    except OSError as error:
+        if error.filename is None:
+            raise  # Not about a file: a defect, whose place somebody wants to know.
+        sys.exit(f"acestep-serverless: {error.filename} cannot be used: {error.strerror}")

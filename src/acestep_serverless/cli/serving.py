@@ -1,6 +1,7 @@
 """What do `serve` and `worker` say and need? Where the endpoint is, how to try it, and for whom a worker works."""
 
-from collections.abc import MutableMapping
+import difflib
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
 from rich.console import Console
@@ -8,11 +9,34 @@ from rich.console import Console
 from acestep_serverless.assembly.crew import most_workers
 from acestep_serverless.assembly.door import asks_for_key
 from acestep_serverless.assembly.serve import curl_line, data_folder
+from acestep_serverless.cli.words import say
+from acestep_serverless.client.address import ID_VARIABLE, KEY_VARIABLE, URL_VARIABLE
 from acestep_serverless.errors import SettingsError
 from acestep_serverless.logs import configure_logs
-from acestep_serverless.settings import PREFIX, Settings
+from acestep_serverless.settings import CONFIG_VARIABLE, PREFIX, Settings
 
 OUT = Console(highlight=False, soft_wrap=True)
+
+
+OTHER_VARIABLES = (CONFIG_VARIABLE, URL_VARIABLE, ID_VARIABLE, KEY_VARIABLE)
+"""Variables with the prefix of the settings that are read by others."""
+
+
+def unknown_variables(environ: Mapping[str, str]) -> list[str]:
+    """Say which variables look like settings and are none: a misspelt one would have no effect, in silence."""
+    known = [*(f"{PREFIX}{name.upper()}" for name in Settings.model_fields), *OTHER_VARIABLES]
+    unknown = sorted(name for name in environ if name.startswith(PREFIX) and name not in known)
+    nearest = {name: difflib.get_close_matches(name, known, n=1) for name in unknown}
+    return [
+        f"the variable {name} is no setting{''.join(f'; did you mean {near}?' for near in nearest[name])}"
+        for name in unknown
+    ]
+
+
+def note_unknown_variables(environ: Mapping[str, str]) -> None:
+    """Note each of `unknown_variables` on standard error. They end nothing: Kubernetes makes such names of its own."""
+    for sentence in unknown_variables(environ):
+        say(f"note: {sentence}", aside=True)
 
 
 def announce_serve(url: str, settings: Settings) -> None:
@@ -65,6 +89,7 @@ def run_worker_command(settings: Settings, environ: MutableMapping[str, str]) ->
             "the worker key is missing: name a copy of worker.key in the gateway's data folder with --key-file, or set "
             f"{PREFIX}WORKER_KEY to its content"
         )
+    note_unknown_variables(environ)
     configure_logs(settings.log_level, json_lines=settings.log_json)
     OUT.print(f"working for endpoint '{settings.endpoint_id}' of {settings.gateway}; Ctrl-C ends", markup=False)
     run_crew(settings, new_worker_id)
