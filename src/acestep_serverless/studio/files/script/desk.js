@@ -23,7 +23,7 @@ export class Desk {
     this.calls = { submit, whenChanged: (input) => this.snippets.show(input) };
     this.follower = new Follower(endpoint);
     this.player = new Player();
-    const edit = (input) => this.edit(input);
+    const edit = (input, revealed) => this.edit(input, revealed);
     this.library = new Library(this.follower, this.player, { submit, edit, problem });
     this.queue = new Queue(this.follower, { problem, edit: (job) => this.editJob(job) });
     this.glance = new Glance(this.follower);
@@ -77,8 +77,10 @@ export class Desk {
     this.sending = false;
   }
 
-  edit(input) {
+  /** Put an input into the form; `revealed` names a field that is to be seen with it. */
+  edit(input, revealed = "caption") {
     this.form.write(input);
+    this.form.fields.get(revealed).reveal();
     this.#toForm();
     this.form.fields.get("caption").focus({ preventScroll: true });
     announce("The settings are in the form.");

@@ -122,8 +122,13 @@ export class Field {
     else this.control.removeAttribute("aria-invalid");
   }
 
-  focus() {
+  /** Open the fold that the field is in. */
+  reveal() {
     this.element.closest("details")?.setAttribute("open", "");
+  }
+
+  focus() {
+    this.reveal();
     this.control.focus();
   }
 }

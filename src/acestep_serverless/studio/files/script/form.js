@@ -121,7 +121,7 @@ export class ComposeForm {
     const above = byId("form-problem");
     above.textContent = sentence || (problems.length > 1 ? `${problems.length} fields need another look.` : "");
     above.hidden = !above.textContent;
-    for (const [name] of problems) this.fields.get(name).element.closest("details")?.setAttribute("open", "");
+    for (const [name] of problems) this.fields.get(name).reveal();
     const elsewhere = document.activeElement?.closest(".stage, .player, .top, dialog");
     if (problems.length && !elsewhere) this.fields.get(problems[0][0]).focus();
   }

@@ -6,7 +6,7 @@ import { FIRST } from "./examples.js";
 import { Song } from "./song.js";
 import { liking } from "./store.js";
 
-/** The list of songs; `submit(input)` queues a request, `edit(input)` puts one into the form. */
+/** The list of songs; `submit(input)` queues a request, `edit(input, revealed)` puts one into the form. */
 export class Library {
   constructor(follower, player, { submit, edit, problem }) {
     Object.assign(this, { follower, player, submit, edit, problem });
@@ -100,6 +100,6 @@ export class Library {
 
   repaint(song, from, to) {
     const { seed: _seed, ...input } = song.settings;
-    this.edit({ ...input, task_type: "repaint", src_audio: song.item.file, repainting_start: from, repainting_end: to });
+    this.edit({ ...input, task_type: "repaint", src_audio: song.item.file, repainting_start: from, repainting_end: to }, "task_type");
   }
 }
