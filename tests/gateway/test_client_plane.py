@@ -181,6 +181,8 @@ WRONG_BODIES = {
     "unknown field": (b'{"input": 1, "inptu": 2}', "inptu: is unknown"),
     "half a character as a field": (b'{"input": 1, "\\ud800": 2}', "is unknown"),
     "policy of another kind": (b'{"input": 1, "policy": [1]}', "policy: must be an object"),
+    "policy of nothing": (b'{"input": 1, "policy": []}', "policy: must be an object"),
+    "priority of nothing": (b'{"input": 1, "policy": {"lowPriority": 0}}', "policy.lowPriority: must be true or false"),
     "unknown policy": (b'{"input": 1, "policy": {"tll": 1}}', "policy.tll: is unknown"),
     "ttl too small": (b'{"input": 1, "policy": {"ttl": 9999}}', "policy.ttl: must be whole milliseconds"),
     "ttl true": (b'{"input": 1, "policy": {"ttl": true}}', "policy.ttl"),

@@ -124,13 +124,13 @@ def parse_job_body(body: Any) -> JobRequest:
     problems: list[FieldProblem] = []
     if body.get("input") is None:
         problems.append(FieldProblem("input", "nothing", "is required: the object that the handler gets"))
-    policy = body.get("policy") or {}
+    policy = {} if body.get("policy") is None else body["policy"]
     if not isinstance(policy, dict):
         problems.append(FieldProblem("policy", _shortened(policy), "must be an object"))
         policy = {}
     allowed = "is unknown; allowed are executionTimeout, ttl, lowPriority"
     problems += _unknown("policy.", policy, {"executionTimeout", "ttl", "lowPriority"}, allowed)
-    low_priority = policy.get("lowPriority") or False
+    low_priority = False if policy.get("lowPriority") is None else policy["lowPriority"]
     if not isinstance(low_priority, bool):
         problems.append(FieldProblem("policy.lowPriority", _shortened(low_priority), "must be true or false"))
     webhook = body.get("webhook")

@@ -9,6 +9,9 @@ TUNNELS = tuple(
     ipaddress.ip_network(network) for network in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")
 )
 """IPv6 ranges that carry an IPv4 address inside (RFC 6052, 3056, 4380): what they lead to cannot be seen from here."""
+INWARD = tuple(ipaddress.ip_network(network) for network in ("fec0::/10", "192.0.0.0/24", "192.88.99.0/24"))
+"""Ranges that lead inward or nowhere, whatever this version of Python takes them for: the site-local addresses that
+private IPv6 networks once had (RFC 3879), those of protocols (RFC 6890), and the old road to 6to4 (RFC 7526)."""
 
 
 def is_public(address: str) -> bool:
@@ -22,4 +25,6 @@ def is_public(address: str) -> bool:
             return is_public(str(found.ipv4_mapped))
         if any(found in network for network in TUNNELS):
             return False
+    if any(found in network for network in INWARD if network.version == found.version):
+        return False
     return found.is_global and not found.is_multicast and not found.is_reserved
