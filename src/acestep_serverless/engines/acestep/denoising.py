@@ -169,12 +169,12 @@ class Denoising:
         return song.led if follows or song.plain is None else song.plain
 
     def _draw(self) -> torch.Tensor:
-        """Fresh noise for everybody who is here, each song's from its own generator."""
+        """Fresh noise for everybody who is here, each song's from its own generator. A GPU does not wait for it."""
         drawn = [
             torch.randn(1, self._songs[row].frames, self._channels, generator=self._chances[row])[0]
             for row in self.rows
         ]
-        return torch.nn.utils.rnn.pad_sequence(drawn, batch_first=True).to(self._velocity.device)
+        return torch.nn.utils.rnn.pad_sequence(drawn, batch_first=True).to(self._velocity.device, non_blocking=True)
 
     def _start(self, row: int) -> torch.Tensor:
         """Noise, or for a song that starts near its source a mixture of both."""

@@ -20,6 +20,7 @@ from acestep_serverless.engines.acestep.conditioning import Conditioner
 from acestep_serverless.engines.acestep.denoising import Denoising, Prepared, plan_walk
 from acestep_serverless.engines.acestep.finishing import finish
 from acestep_serverless.engines.acestep.velocity import Velocity
+from acestep_serverless.engines.acestep.visiting import visiting
 from acestep_serverless.engines.base import Made, SongMetas
 from acestep_serverless.engines.base import Song as MadeSong
 from acestep_serverless.errors import EngineError
@@ -31,8 +32,12 @@ _HEARD, _WALKED = 0.03, 0.7
 CONDITIONING = ("text_encoder", "condition_encoder", "audio_tokenizer", "audio_token_detokenizer", "vae")
 """The parts that work before the walk."""
 
-_NO_MEMORY = ("can't allocate memory", "cannot allocate memory", "not enough memory")
-"""What torch's allocator of main memory says, by system."""
+_NO_MEMORY = (
+    *("can't allocate memory", "cannot allocate memory", "not enough memory"),
+    *("cuda error: out of memory", "cublas_status_alloc_failed", "cudnn_status_alloc_failed"),
+)
+"""What torch's allocator of main memory says, by system, and what CUDA and its libraries say where they ask the driver
+for memory themselves."""
 
 Walked = tuple[Song, torch.Tensor]
 """A song and its latents, `[frames, channels]`."""
@@ -177,11 +182,8 @@ def at_work(parts: Any, names: Sequence[str]) -> Iterator[None]:
     if placement.offload != "parts":
         yield
         return
-    for module in modules:
-        module.to(placement.device)
     try:
-        yield
+        with visiting(modules, placement.device):
+            yield
     finally:
-        for module in modules:
-            module.to("cpu")
         free_memory()

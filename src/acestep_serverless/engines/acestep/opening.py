@@ -1,7 +1,7 @@
 """How do found weights become the engine? Everything on disk is offered, the chosen model and planner are loaded."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from threading import Lock
 
@@ -15,6 +15,7 @@ from acestep_serverless.engines.acestep.placement import Machine, Placement
 from acestep_serverless.engines.acestep.planner import Planner
 from acestep_serverless.engines.acestep.room import with_room
 from acestep_serverless.engines.acestep.search import Found, FoundModel, find
+from acestep_serverless.engines.acestep.visiting import visiting
 from acestep_serverless.engines.base import Analysis, Cancelled, Planning, Progress
 from acestep_serverless.engines.extras import SongText
 from acestep_serverless.engines.options import EngineOptions
@@ -71,13 +72,13 @@ class VisitingPlanner:
 
     def __init__(self, planner: PlannerLike, parts: PlannerParts, device: str) -> None:
         self._planner, self._parts, self._device = planner, parts, device
-        self._callers, self._moving = 0, Lock()
+        self._callers, self._moving, self._stay = 0, Lock(), ExitStack()
 
     @contextmanager
     def _there(self) -> Iterator[PlannerLike]:
         with self._moving:
             if not self._callers:
-                self._parts.model.to(self._device)
+                self._stay.enter_context(visiting([self._parts.model], self._device))
             self._callers += 1
         try:
             yield self._planner
@@ -85,7 +86,7 @@ class VisitingPlanner:
             with self._moving:
                 self._callers -= 1
                 if not self._callers:
-                    self._parts.model.to("cpu")
+                    self._stay.close()
                     free_memory()
 
     def plan(self, parties: Sequence[Party]) -> list[Planned]:
