@@ -12,11 +12,12 @@ from acestep_serverless.engines.base import SEED_MAXIMUM, GenerationRequest
 from acestep_serverless.engines.sketch.brief import Brief, make_brief
 from acestep_serverless.engines.sketch.composer import compose, make_parts
 from acestep_serverless.engines.sketch.grids import BEATS_PER_BAR
+from acestep_serverless.engines.sketch.harmony import power_chord
 from acestep_serverless.engines.sketch.parts_melody import make_tune
 from acestep_serverless.engines.sketch.score import Part, Score
 from acestep_serverless.engines.sketch.sheet import make_sheet
 from acestep_serverless.engines.sketch.styles import STYLES
-from acestep_serverless.engines.sketch.theory import parse_key
+from acestep_serverless.engines.sketch.theory import Chord, parse_key
 
 KEYS = [
     f"{letter}{sign} {mode}" for letter in "ABCDEFG" for sign in ("", "#", "b", "♯", "♭") for mode in ("major", "minor")
@@ -201,6 +202,12 @@ def test_an_instrumental_has_no_warning():
 def test_lyric_sections_that_find_no_room_are_said():
     warnings = compose(request("pop", 6, "[Verse]\nla la\n[Chorus]\nhey\n" * 20, bpm=60), 1).warnings
     assert "left out" in warnings[0]
+
+
+def test_distorted_guitars_play_the_minor_third_over_minor_chords():
+    """Their overtones sound a major one by themselves."""
+    for colour, wanted in (((0, 3, 7), (45, 52, 60)), ((0, 4, 7), (45, 52, 57)), ((0, 3, 6, 10), (45, 51, 60))):
+        assert power_chord(Chord(9, colour), 47) == wanted
 
 
 def test_no_drums_means_no_drums_and_solo_piano_means_only_piano():

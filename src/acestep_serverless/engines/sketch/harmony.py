@@ -20,6 +20,9 @@ SOURCES = {
 }
 
 
+MINOR_THIRD = 3
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """A chord and where it sounds, in beats; `bar` counts from the song's start."""
@@ -117,6 +120,9 @@ def voice(chords: list[Chord], voices: int, centre: int, rootless: bool) -> list
 
 
 def power_chord(chord: Chord, centre: int) -> tuple[int, ...]:
-    """Root, fifth and octave with the root within an octave around the centre."""
+    """Root, fifth and octave with the root within an octave around the centre; over a minor chord root, fifth, tenth.
+
+    The root's fifth overtone, which distortion makes loud, is a major third: a minor one is heard only if it is played.
+    """
     root = centre - 6 + (chord.root - (centre - 6)) % 12
-    return (root, root + chord.fifth, root + 12)
+    return (root, root + chord.fifth, root + 12 + (chord.third if chord.third == MINOR_THIRD else 0))

@@ -110,7 +110,7 @@ PUNK = Style(
         gain=2,
         reverb=0.08,
     ),
-    bass=Bass(Sound(34, -2, 0.0, 0.03), verse="R-R-R-R-R-R-R-R-", chorus="R-R-R-R-R-R-5-A-"),
+    bass=Bass(Sound(34, -2, 0.0, 0.03), verse="R-R-R-R-R-R-3-R-", chorus="R-R-R-3-R-R-5-A-"),
     chords=Comping(
         Sound(30, -4, -0.55, 0.1), verse="X-x-x-x-X-x-x-x-", chorus="X---X-x-X---X-x-", voices=3, centre=47, power=True
     ),

@@ -131,7 +131,7 @@ ROCK = Style(
         ),
         gain=1,
     ),
-    bass=Bass(Sound(34, -3, 0.0, 0.05), verse="RrRrRrRr RrRrRrR5", chorus="R-R-r-R-R-R-5-A-"),
+    bass=Bass(Sound(34, -3, 0.0, 0.05), verse="RrRrR-3-RrRrR-5-", chorus="R-R-3-R-R-3-5-A-"),
     chords=Comping(
         Sound(29, -6, -0.45, 0.18),
         verse="X-xxx-xxX-xxx-x-",
@@ -144,7 +144,7 @@ ROCK = Style(
     arpeggio=Comping(
         Sound(27, -5, 0.5, 0.3, 0.35), verse="1-2-3-4-3-2-3-2-", chorus="d---u-d-d---u-u-", centre=62, enters=0.0
     ),
-    pad=Pad(Sound(18, -6, 0.2, 0.25, 0.3), enters=0.4, centre=60, voices=3),
+    pad=Pad(Sound(18, -3, 0.2, 0.25, 0.3), enters=0.4, centre=60, voices=3),
     melody=Melody(Sound(30, -2, 0.12, 0.3), notes=4.8, centre=67, syncopation=0.45, pentatonic=True),
     counter=Counter(Sound(18, -11, 0.25, 0.3), centre=64),
     effects={"chords": "drive"},
