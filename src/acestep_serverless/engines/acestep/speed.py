@@ -28,7 +28,13 @@ from acestep_serverless.engines.acestep.machine import this_machine
 from acestep_serverless.engines.acestep.making import Studio
 from acestep_serverless.engines.acestep.placement import Placement, place
 from acestep_serverless.engines.acestep.published import PLANNERS
-from acestep_serverless.engines.acestep.randomness import Rehearsal, random_components, random_planner
+from acestep_serverless.engines.acestep.randomness import (
+    CAPTION,
+    LYRICS,
+    Rehearsal,
+    random_components,
+    random_planner,
+)
 from acestep_serverless.engines.acestep.tasks import Brief, brief
 from acestep_serverless.engines.acestep.work import decoder_work, step_work
 from acestep_serverless.engines.base import GenerationRequest, Piece
@@ -42,10 +48,6 @@ PLANNER_SIZES = {name.rpartition("-")[2]: name for name in PLANNERS}
 """The language models by their sizes, such as "0.6B"."""
 
 _SIDE, _TRIES = 2048, 5
-CAPTION = "a warm indie folk song with acoustic guitar, brushed drums and a soft male voice, recorded close"
-LYRICS = "\n".join(
-    ["[Verse]", *["The river runs below the hill and I am walking still"] * 8, "[Chorus]", "Stay, stay"] * 2
-)
 
 
 @dataclass(frozen=True, slots=True)
