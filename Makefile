@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8000
+EXTRAS ?=
 # Twice two cores: most tests of the whole endpoint wait for processes of their own.
 TEST_PROCESSES ?= 4
 MODEL_TEST_PROCESSES ?= 2
@@ -11,7 +12,7 @@ JAVASCRIPT := tests/endpoint/javascript
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help song serve test test-model check bench bench-music docs clean
+.PHONY: help install song serve test test-model check bench bench-music docs clean
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -38,10 +39,13 @@ $(VENV)/.test: $(VENV)/.default $(JAVASCRIPT)/package.json $(JAVASCRIPT)/package
 		ci --prefix $(VENV)/javascript --ignore-scripts --no-audit --no-fund >/dev/null
 	@touch $@
 
+install: $(VENV)/.default ## into .venv; EXTRAS=mcp, acestep or postgresql (with commas) brings what these need
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.$(if $(EXTRAS),[$(EXTRAS)])'
+
 song: $(VENV)/.default ## one song through the whole endpoint, into outputs/ (CAPTION= LYRICS= DURATION= SEED=)
 	@$(BIN)/python -m acestep_serverless.assembly.song
 
-serve: $(VENV)/.default ## the endpoint on this machine (PORT=8000)
+serve: $(VENV)/.default ## the endpoint and its web page on this machine, until Ctrl-C (PORT=8000)
 	@$(BIN)/acestep-serverless serve --port $(PORT)
 
 test: $(VENV)/.test ## everything the default install can run

@@ -203,7 +203,7 @@ def test_without_the_extra_the_command_says_what_to_install(
     monkeypatch.setattr(sys, "argv", ["mcp", "--endpoint", "http://127.0.0.1:9"])
     with pytest.raises(SystemExit) as ended:
         program.main()
-    assert "pip install 'acestep-serverless[mcp]'" in str(ended.value.code)
+    assert f"{sys.executable} -m pip install 'acestep-serverless[mcp]'" in str(ended.value.code)
 
 
 def test_where_songs_are_made_is_said_by_flags_and_variables() -> None:

@@ -1,5 +1,6 @@
 """Where are weights looked for, and what is made of what lies there? The first place that has a name wins."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -160,6 +161,6 @@ def test_auto_takes_the_model_when_its_weights_and_its_packages_are_here(
     monkeypatch.setattr("acestep_serverless.engines.EXTRA", ("json", "no_such_package_here"))
     chosen = choose_engine("auto", options)
     assert chosen.name == "sketch"
-    assert "no_such_package_here is not installed; run: pip install" in chosen.why
+    assert f"no_such_package_here is not installed; run: {sys.executable} -m pip install" in chosen.why
     with pytest.raises(EngineUnavailable, match="is not installed"):
         choose_engine("acestep", options)

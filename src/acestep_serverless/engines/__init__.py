@@ -1,6 +1,7 @@
 """Which engine makes the songs? Chooses by name and by what is here, and loads that one alone: importing this package
 imports no engine."""
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -12,7 +13,8 @@ from acestep_serverless.errors import EngineUnavailable
 
 EXTRA = ("torch", "diffusers", "transformers", "accelerate", "safetensors", "peft", "llguidance")
 """What the extra [acestep] brings and the engine of that name cannot do without."""
-INSTALL = "pip install 'acestep-serverless[acestep]'"
+INSTALL = f"{sys.executable} -m pip install 'acestep-serverless[acestep]'"
+"""True where the package is installed, and there alone: no public index has it."""
 
 
 @dataclass(frozen=True, slots=True)

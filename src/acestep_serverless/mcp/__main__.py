@@ -66,7 +66,8 @@ def main() -> None:
         if (error.name or "").partition(".")[0] not in ("mcp", "mcp_types", "jsonschema"):
             raise
         sys.exit(
-            "acestep-serverless: the server for agents needs the extra [mcp]: pip install 'acestep-serverless[mcp]'"
+            "acestep-serverless: the server for agents needs the extra [mcp]; run: "
+            f"{sys.executable} -m pip install 'acestep-serverless[mcp]'"
         )
 
 
