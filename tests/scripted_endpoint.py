@@ -6,6 +6,7 @@ import hashlib
 import json
 import threading
 from collections import defaultdict, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -47,12 +48,16 @@ class Asked:
         return json.loads(self.body)
 
 
+Making = Callable[[Asked], Answer]
+"""An answer that depends on what was asked."""
+
+
 class ScriptedEndpoint:
     """Answers "POST /v2/ace-step/run" and the like (without the query) with its list of answers in turn, the last one
     again and again; what has no list is 404."""
 
     def __init__(self) -> None:
-        self.answers: defaultdict[str, deque[Answer]] = defaultdict(deque)
+        self.answers: defaultdict[str, deque[Answer | Making]] = defaultdict(deque)
         self.asked: list[Asked] = []
         self._lock = threading.Lock()
         endpoint = self
@@ -86,12 +91,12 @@ class ScriptedEndpoint:
         self._thread.join(30)
         self._server.server_close()
 
-    def says(self, what: str, *answers: Answer | dict[str, Any]) -> None:
+    def says(self, what: str, *answers: Answer | Making | dict[str, Any]) -> None:
         """Say what an operation answers: "POST run", "GET status/ID", or a path that begins with a slash."""
         method, _, path = what.partition(" ")
         place = path if path.startswith("/") else f"/v2/ace-step/{path}"
         self.answers[f"{method} {place}"] = deque(
-            answer if isinstance(answer, Answer) else Answer(answer) for answer in answers
+            Answer(answer) if isinstance(answer, dict) else answer for answer in answers
         )
 
     def times(self, what: str) -> int:
@@ -105,6 +110,7 @@ class ScriptedEndpoint:
             self.asked.append(asked)
             listed = self.answers.get(f"{asked.method} {urlsplit(asked.path).path}")
             answer = (listed.popleft() if len(listed) > 1 else listed[0]) if listed else Answer({"error": "no"}, 404)
+        answer = answer if isinstance(answer, Answer) else answer(asked)
         content = answer.content
         head = [f"HTTP/1.1 {answer.status} Said", f"Content-Length: {answer.length or len(content)}"]
         head += [f"{name}: {value}" for name, value in {"Content-Type": "application/json", **answer.headers}.items()]

@@ -6,6 +6,7 @@ A submission is repeated only where nothing can have been queued: no connection 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from acestep_serverless import __version__
@@ -145,12 +146,14 @@ class Conversation:
         body: bytes | None = None,
         silence: float = ANSWER_SECONDS,
         with_key: bool = True,
+        more: Mapping[str, str] = MappingProxyType({}),
     ) -> Steps[None]:
-        """Send one request, once. Raises Broken."""
+        """Send one request, once; `more` are further headers. Raises Broken."""
         headers = {
             "Accept": "application/json, audio/*;q=0.9, */*;q=0.5",
             "Accept-Encoding": "identity",
             "User-Agent": f"acestep-serverless/{__version__}",
+            **more,
         }
         if body is not None:
             headers["Content-Type"] = "application/json"

@@ -8,35 +8,32 @@ import base64
 import binascii
 import hashlib
 import re
-import secrets
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
 
-from acestep_serverless.client.answers import (
-    TRANSFER_SECONDS,
-    Body,
-    in_time,
-    is_success,
-    refusal,
-    retry_after,
-    worth_another,
-)
+from acestep_serverless.client.answers import refusal, retry_after, worth_another
 from acestep_serverless.client.conversation import Conversation
+from acestep_serverless.client.part import Part
 from acestep_serverless.client.songs import Generation, Song, StoredFile
 from acestep_serverless.client.steps import Broken, Do, Steps
 from acestep_serverless.clock import Clock
 from acestep_serverless.contract.media import suffix_of_file
 from acestep_serverless.contract.music_shown import shown
-from acestep_serverless.errors import Conflict, FieldProblem, InputError, NotFound, PeerError, PeerUnreachable, TooLarge
+from acestep_serverless.errors import (
+    AcestepServerlessError,
+    Conflict,
+    FieldProblem,
+    InputError,
+    NotFound,
+    PeerError,
+    PeerUnreachable,
+    TooLarge,
+)
 
 LARGEST_SONG = 1 << 30
 """Bytes of one file unless the caller says otherwise: over the largest that a gateway takes."""
-
-ERROR_BYTES = 64 << 10
-"""What is read of an answer that is no file."""
 
 STEM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}", re.ASCII)
 
@@ -97,100 +94,23 @@ def _downloaded(conversation: Conversation, song: StoredFile, path: Path, larges
         )
     place = address.of_file(song.url)
     attempt = 0
-    while True:
-        with Part(path, song, largest, conversation.clock) as part:
+    with Part(path, song, largest, conversation.clock) as part:
+        while True:
+            error: AcestepServerlessError
+            asked = None
             try:
-                yield from conversation.exchanged("GET", place.url, part, with_key=place.with_key)
-                if is_success(part.answer.status):
+                yield from conversation.exchanged("GET", place.url, part, with_key=place.with_key, more=part.headers())
+                if part.is_whole():
                     part.keep()
                     return
-                error, asked = (
-                    refusal(part.answer, conversation.clock),
-                    retry_after(part.answer.headers, conversation.clock),
-                )
+                error = refusal(part.answer, conversation.clock)
                 if not worth_another(part.answer.status, repeatable=True):
                     raise error
+                asked = retry_after(part.answer.headers, conversation.clock)
             except Broken as broken:
-                error, asked = PeerUnreachable(f"song {song.index + 1} did not come over: {broken}"), None
-        yield from conversation.pause(attempt, error, asked)
-        attempt += 1
-
-
-@dataclass(slots=True)
-class Part:
-    """A file that is being received, beside its final name; leaving without `keep` removes it."""
-
-    path: Path
-    song: StoredFile
-    largest: int
-    clock: Clock
-    answer: Body = field(init=False)
-    received: int = 0
-    _file: IO[bytes] | None = None
-    _digest: Any = field(default_factory=hashlib.sha256)
-    _ends: float = 0.0
-
-    def __post_init__(self) -> None:
-        self.answer = Body(self.clock, ERROR_BYTES)
-
-    def __enter__(self) -> "Part":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._file is not None:
-            self._file.close()
-            Path(self._file.name).unlink(missing_ok=True)
-
-    def begin(self, status: int, headers: Mapping[str, str]) -> None:
-        """See the head of the answer; only a success has a file."""
-        self.answer.begin(status, headers)
-        self._ends = self.clock.monotonic() + TRANSFER_SECONDS
-        if is_success(status):
-            self.open()
-
-    def open(self) -> None:
-        """Make the file, and its folder. Raises InputError."""
-        unfinished = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.part")
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = unfinished.open("xb")
-        except OSError as error:
-            raise _unwritable(self.path.parent, error) from None
-
-    def take(self, piece: bytes) -> None:
-        """Write a piece: 64 KiB take 0.1 ms, which an event loop can spare. Raises TooLarge, Broken, InputError."""
-        if self._file is None:
-            self.answer.take(piece)
-            return
-        self.received += len(piece)
-        if self.received > self.largest:
-            raise TooLarge(f"{self.path.name} is over the limit of {self.largest:,} bytes")
-        in_time(self.clock, self._ends)
-        self._digest.update(piece)
-        try:
-            self._file.write(piece)
-        except OSError as error:
-            raise _unwritable(self.path.parent, error) from None
-
-    def keep(self) -> None:
-        """Give the file its name. Raises PeerError when it is not the one that the result describes."""
-        assert self._file is not None
-        _check(self.song, self.received, self._digest.hexdigest())
-        try:
-            self._file.close()
-            Path(self._file.name).replace(self.path)
-        except OSError as error:
-            raise _unwritable(self.path.parent, error) from None
-        self._file = None
-
-
-def _check(song: StoredFile, received: int, sha256: str) -> None:
-    if received == 0:
-        raise PeerError(f"song {song.index + 1} came without a single byte")
-    if song.bytes is not None and received != song.bytes:
-        raise PeerError(f"song {song.index + 1} came with {received:,} bytes, announced were {song.bytes:,}")
-    if song.sha256 and sha256 != song.sha256:
-        raise PeerError(f"song {song.index + 1} came with another SHA-256 than announced: {sha256}")
+                error = PeerUnreachable(f"song {song.index + 1} did not come over: {broken}")
+            yield from conversation.pause(attempt, error, asked)
+            attempt += 1
 
 
 def write(pieces: Iterable[bytes], song: StoredFile, path: Path, largest: int, clock: Clock) -> None:
@@ -237,9 +157,3 @@ def _checked_stem(stem: str) -> str:
 
 def _safe(job_id: str) -> str:
     return job_id if STEM.fullmatch(job_id) else hashlib.sha256(job_id.encode("utf-8", "replace")).hexdigest()[:40]
-
-
-def _unwritable(folder: Path, error: OSError) -> InputError:
-    return InputError(
-        [FieldProblem("folder", str(folder), f"must be a folder that can be written to ({error.strerror})")]
-    )
