@@ -23,8 +23,7 @@ def attend(
     folded = queries.reshape(songs, keys.shape[1], shared * tokens, width)
     if allowed is not None and allowed.shape[-2] > 1:
         allowed = allowed.repeat(1, 1, shared, 1)
-    elif allowed is not None:
-        allowed = allowed.expand(songs, 1, shared * tokens, -1)
+    # A mask with one row for all queries stays so: on a GPU torch would write down whatever it was expanded to.
     return scaled_dot_product_attention(folded, keys, values, attn_mask=allowed).reshape(queries.shape)
 
 

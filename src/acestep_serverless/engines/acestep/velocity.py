@@ -16,6 +16,9 @@ from acestep_serverless.engines.acestep.attention import attend, attend_near
 from acestep_serverless.engines.acestep.eight_bits import products
 
 _TIME_SCALE = 1000.0
+_KINDS = 32
+"""How many kinds of layers torch may compile; beyond its own limit of 8 the rest would silently run as it is. One song
+or several, equal or not in length and words, within few windows or many: 19 were counted, whatever the lengths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,8 @@ class Velocity:
         """Take an AceStepTransformer1DModel; `compiled` has torch compile what a layer does, once for each kind."""
         self._model = transformer
         self._config = transformer.config
-        self._layer: Callable[..., torch.Tensor] = torch.compile(_through, dynamic=True) if compiled else _through
+        made = torch.compile(_through, dynamic=True, recompile_limit=_KINDS) if compiled else _through
+        self._layer: Callable[..., torch.Tensor] = made
 
     @property
     def device(self) -> torch.device:
@@ -74,8 +78,7 @@ class Velocity:
         states_in = self._model.condition_embedder(padded)
         own = None
         if min(lengths) < longest:
-            ends = torch.tensor(lengths, device=self.device)
-            own = (torch.arange(longest, device=self.device)[None] < ends[:, None])[:, None, None]
+            own = _until(lengths, padded)[:, None, None]
         return Words(tuple(_keys_and_values(layer.cross_attn, states_in) for layer in self._model.layers), own)
 
     def __call__(
@@ -173,6 +176,7 @@ def _rotate(heads: torch.Tensor, turn: tuple[torch.Tensor, torch.Tensor]) -> tor
 
 
 def _until(lengths: Sequence[int], like: torch.Tensor) -> torch.Tensor:
-    """True for the places of each song before its end, `[songs, places of like]`."""
-    ends = torch.tensor(lengths, device=like.device)
-    return torch.arange(like.shape[1], device=like.device)[None] < ends[:, None]
+    """True for the places of each song before its end, `[songs, places of like]`. No tensor is made of the lengths:
+    the CPU would wait for the GPU until it is there."""
+    place = torch.arange(like.shape[1], device=like.device)
+    return torch.stack([place < length for length in lengths])
