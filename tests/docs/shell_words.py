@@ -29,6 +29,7 @@ FOREIGN: Mapping[str, str] = {
     "cp": "copies files",
     "createdb": "PostgreSQL's own",
     "createuser": "PostgreSQL's own",
+    "cut": "shortens lines",
     "date": "says the day",
     "export": "sets a variable",
     "git": "fetches the project",
