@@ -60,6 +60,35 @@ async def test_a_bell_rings_in_another_process_and_again_after_its_connection_wa
         there.close()
 
 
+def test_a_gateway_that_freezes_in_a_transaction_holds_up_no_other_and_goes_on_when_it_wakes(url, monkeypatch):
+    monkeypatch.setattr("acestep_serverless.database.engine.IDLE_TIMEOUT_MS", 300)
+    engines = [open_engine(url) for _ in range(2)]
+    frozen, other = writers = [Writer(engine) for engine in engines]
+    for writer in writers:
+        writer.start()
+    frozen.submit(lambda connection: connection.execute(NOTES.insert(), [{"text": "a", "count": 0}])).result(30)
+    inside, awake = threading.Event(), threading.Event()
+
+    def freeze(connection):
+        connection.execute(raised("a"))
+        inside.set()
+        assert awake.wait(60)
+        return connection.execute(raised("a")).rowcount
+
+    future = frozen.submit(freeze)
+    assert inside.wait(30)
+    try:
+        assert other.submit(lambda connection: connection.execute(raised("a")).rowcount).result(30) == 1
+    finally:
+        awake.set()
+    assert future.result(30) == 1
+    with engines[0].connect() as connection:
+        assert connection.execute(sa.select(NOTES.c.count)).scalar() == 3, "its transaction was run again, as a whole"
+    for writer, engine in zip(writers, engines, strict=True):
+        writer.stop()
+        engine.dispose()
+
+
 def test_transactions_that_block_each_other_are_run_again_and_counted_once(url):
     """Two writers take the same two rows in opposite orders; PostgreSQL ends one of them as a deadlock."""
     engines = [open_engine(url) for _ in range(2)]

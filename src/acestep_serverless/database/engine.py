@@ -20,9 +20,14 @@ BUSY_TIMEOUT_MS = 10_000
 """How long a statement waits for another writer's lock, in milliseconds."""
 STATEMENT_TIMEOUT_MS = 30_000
 """How long a statement may take on PostgreSQL, in milliseconds: a lost peer must not hold the writer for ever."""
-LOST = ("08", "57P", "40001", "40P01", "55P03", "53300")
+IDLE_TIMEOUT_MS = 8_000
+"""How long PostgreSQL lets a transaction rest between two statements, in milliseconds: less than others wait for its
+locks. A gateway whose machine froze in the middle of one would hold up all others for as long as TCP believes in it."""
+KEEPALIVES = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 30_000}
+"""After how long a silent server counts as gone: by default TCP asks after two hours (seconds; milliseconds)."""
+LOST = ("08", "57P", "25P03", "40001", "40P01", "55P03", "53300")
 """SQLSTATEs (or their beginnings) after which the same transaction can succeed: a connection that broke or was ended
-by its administrator, a deadlock or a lock that took too long, too many connections (PostgreSQL's appendix A)."""
+by its administrator or for resting, a deadlock or a lock that took too long, too many connections (PostgreSQL's appendix A)."""
 
 
 SQLITE_TROUBLES = {
@@ -55,7 +60,8 @@ def open_engine(url: str) -> sa.Engine:
         return engine
     given = sa.make_url(url).set(drivername="postgresql+psycopg")
     options = f"-c lock_timeout={BUSY_TIMEOUT_MS} -c statement_timeout={STATEMENT_TIMEOUT_MS}"
-    arguments = {"connect_timeout": 5, "application_name": "acestep-serverless", "options": options}
+    options += f" -c idle_in_transaction_session_timeout={IDLE_TIMEOUT_MS}"
+    arguments = {"connect_timeout": 5, "application_name": "acestep-serverless", "options": options, **KEEPALIVES}
     try:
         return sa.create_engine(given, connect_args=arguments, pool_size=8, max_overflow=4, pool_timeout=10)
     except ModuleNotFoundError as error:
