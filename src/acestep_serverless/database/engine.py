@@ -26,8 +26,9 @@ locks. A gateway whose machine froze in the middle of one would hold up all othe
 KEEPALIVES = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 30_000}
 """After how long a silent server counts as gone: by default TCP asks after two hours (seconds; milliseconds)."""
 LOST = ("08", "57P", "25P03", "40001", "40P01", "55P03", "53300")
-"""SQLSTATEs (or their beginnings) after which the same transaction can succeed: a connection that broke or was ended
-by its administrator or for resting, a deadlock or a lock that took too long, too many connections (PostgreSQL's appendix A)."""
+"""SQLSTATEs (or their beginnings) after which the same transaction can succeed: a connection that broke, or was ended
+by its administrator or for resting, a deadlock or a lock that took too long, too many connections (PostgreSQL's
+appendix A)."""
 
 
 SQLITE_TROUBLES = {
