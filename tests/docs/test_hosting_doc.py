@@ -18,6 +18,7 @@ from acestep_serverless.jobs.outbox import TRIES
 from acestep_serverless.outbound.fetching import LARGEST_FILE, LONGEST_SECONDS, MOST_REDIRECTS
 from acestep_serverless.settings import CONFIG_VARIABLE, DEFAULT_CONFIG, PREFIX, Settings
 from acestep_serverless.worker.bucket import LINK_SECONDS
+from acestep_serverless.worker.link import GatewayLink
 
 PAGES = ("docs/one-machine.md", "docs/several-machines.md", "docs/moving.md")
 CLI = (sys.executable, "-m", "acestep_serverless")
@@ -96,9 +97,17 @@ def test_the_backup_holds_what_a_new_data_folder_needs(tmp_path: Path) -> None:
 
 
 def test_the_program_that_moves_makes_its_song_here(served: Served, tmp_path: Path) -> None:
-    (code,) = blocks("docs/moving.md", "python")
+    code, _ = blocks("docs/moving.md", "python")
     run_python(code, tmp_path, SONGS_KEY=KEY, SONGS_AT=f"{served.url}/v2/ace-step")
     assert [path.suffix for path in (tmp_path / "songs").iterdir() if path.suffix == ".mp3"] == [".mp3"]
+
+
+def test_the_program_that_connects_a_handler_sets_the_workers_own_urls() -> None:
+    _, code = blocks("docs/moving.md", "python")
+    link = GatewayLink("https://gateway", "mine", "w", "token")
+    for name, url in link.sdk_urls().items():
+        template = url.replace("https://gateway/v2/mine", "{gateway}").replace("=token", "={token}")
+        assert f'{name}=f"{template}"' in code
 
 
 def test_the_bounds_of_the_page_about_security_are_the_codes() -> None:
