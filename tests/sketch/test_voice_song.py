@@ -13,6 +13,7 @@ from acestep_serverless.engines.sketch.voice.kinds import TAKES
 from acestep_serverless.engines.sketch.voice.pitch import Tone, pitch_curve
 from acestep_serverless.engines.sketch.voice.singer import sing, voice_for
 from acestep_serverless.engines.sketch.voice.song import KINDS, RANGES, SungLine, SungNote, Vocals
+from acestep_serverless.engines.sketch.voice.stage import Sound, Stage
 from acestep_serverless.engines.sketch.voice.syllables import read_line, spoken_line
 from acestep_serverless.engines.sketch.voice.timing import OPENING, Timed, spans_of
 from acestep_serverless.errors import GenerationCancelled
@@ -199,3 +200,15 @@ def test_a_cancelled_voice_stops() -> None:
     lines = tuple(line_of(f"line number {number} goes on and on", 60, 10.0 * number) for number in range(1, 9))
     with pytest.raises(GenerationCancelled):
         sing(vocals_of(*lines), TEMPO, 60.0, 1, cancelled)
+
+
+def test_a_choir_kept_as_one_piece_sounds_as_its_singers_do_one_by_one() -> None:
+    rng = np.random.default_rng(1)
+    pans = (-0.7, 0.3, 0.0, 0.9)
+    sounds = [Sound(100 * n, rng.normal(0, 0.1, 4800).astype(np.float32), -3.0 * n, p) for n, p in enumerate(pans)]
+    together, apart = Stage(2), Stage(2)
+    together.add(0, sounds)
+    for line, sound in enumerate(sounds):
+        apart.add(line, [sound])
+    assert np.abs(together.voice().stretch(50, 5000)).max() > 0.05
+    np.testing.assert_allclose(together.voice().stretch(50, 5000), apart.voice().stretch(50, 5000), atol=1e-4)

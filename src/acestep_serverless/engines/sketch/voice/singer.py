@@ -17,7 +17,7 @@ from acestep_serverless.engines.sketch.voice.analysis import Floats, Voiced, noi
 from acestep_serverless.engines.sketch.voice.espeak import speak
 from acestep_serverless.engines.sketch.voice.kinds import HARMONY_GAIN, HARMONY_PANS, TAKES, Kind, Take
 from acestep_serverless.engines.sketch.voice.song import SungLine, Vocals
-from acestep_serverless.engines.sketch.voice.stage import Stage, Voice
+from acestep_serverless.engines.sketch.voice.stage import Sound, Stage, Voice
 from acestep_serverless.engines.sketch.voice.throat import first_sample, sing_verse
 from acestep_serverless.engines.sketch.voice.words import Spoken, Verse, harmony_of, spoken_for, verse_of
 
@@ -78,6 +78,7 @@ class _Choir:
         banks: dict[Kind, Voiced] = {}
         for place in places:
             lead = verse_of(self.vocals, place.line, self.beat)
+            sounds = []
             for voice, (take, verse) in enumerate(self._voices(lead)):
                 stop()
                 if take.kind not in banks:
@@ -86,7 +87,8 @@ class _Choir:
                 rested = place.rested if voice == 0 else 0.0
                 sound = sing_verse(verse, banks[take.kind], noise, take, rng, rested)
                 first = first_sample(verse) + round(take.late * SAMPLE_RATE)
-                self.stage.add(first, (place.index, voice), sound, take.gain, take.pan)
+                sounds.append(Sound(first, sound, take.gain, take.pan))
+            self.stage.add(place.index, sounds)
 
     def _voices(self, lead: Verse) -> list[tuple[Take, Verse]]:
         """Return everyone who sings a line, with what they sing of it."""
