@@ -44,6 +44,10 @@ def announce_serve(url: str, settings: Settings) -> None:
     closed = asks_for_key(url, settings.endpoint_id)
     keys = "clients need a key" if closed else "no key is set: only programs on this machine are answered"
     OUT.print(f"acestep-serverless serves endpoint '{settings.endpoint_id}' at {url} ({keys})")
+    if closed and not settings.api_keys:
+        OUT.print(
+            "Keys were made for this data folder: 'acestep-serverless keys list' names them, 'keys create' makes one"
+        )
     OUT.print(f"data in {data_folder(settings)}, {workers_in_words(settings)}; Ctrl-C ends everything. Try:\n")
     OUT.print(f"  {curl_line(url, settings, needs_key=closed)}\n", markup=False)
 
