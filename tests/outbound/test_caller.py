@@ -1,11 +1,13 @@
 """A stranger's URL is called where its name leads at that moment, and nowhere that is not public."""
 
 import asyncio
+import socket
+import threading
 
 import pytest
 
 from acestep_serverless.errors import PeerError, PeerUnreachable
-from acestep_serverless.outbound.caller import Caller
+from acestep_serverless.outbound.caller import Caller, resolve_with_the_system
 
 
 @pytest.fixture
@@ -108,3 +110,20 @@ async def test_nobody_there_and_an_unknown_name_are_said(listener):
 async def test_a_url_that_nobody_can_call_is_said_to_be_one(url):
     with pytest.raises(PeerError):
         await Caller(allow_private=True, resolve=leading_to("127.0.0.1"), timeout=1).post(url, b"", {})
+
+
+async def test_names_whose_server_is_silent_hold_up_no_other(monkeypatch):
+    ask, let_go = socket.getaddrinfo, threading.Event()
+
+    def sometimes_silent(host, *args, **kwargs):
+        assert host == "localhost" or let_go.wait(60)
+        return ask("localhost", *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", sometimes_silent)
+    silent = [asyncio.create_task(resolve_with_the_system(f"{n}.slow.example", 443)) for n in range(64)]
+    try:
+        assert "127.0.0.1" in await asyncio.wait_for(resolve_with_the_system("localhost", 443), 30)
+        assert not any(task.done() for task in silent)
+    finally:
+        let_go.set()
+    assert all(await asyncio.gather(*silent))

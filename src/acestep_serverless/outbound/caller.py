@@ -8,7 +8,9 @@ connection goes to the very address that was checked. Redirects are answers like
 import asyncio
 import socket
 import ssl
+import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 
 import httpcore
 
@@ -20,12 +22,31 @@ Resolve = Callable[[str, int], Awaitable[list[str]]]
 
 
 async def resolve_with_the_system(host: str, port: int) -> list[str]:
-    """Resolve a name as every program of this machine does. Raises PeerUnreachable for an unknown one."""
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        raise PeerUnreachable(f"the name {host} is not known") from None
-    return [str(entry[4][0]) for entry in found]
+    """Resolve a name as every program of this machine does. Raises PeerUnreachable for an unknown one.
+
+    Each in a thread of its own, which nobody waits for at the end: an event loop has four to share, and four names
+    whose server is silent would hold up all others for the 20 s that the system goes on asking.
+    """
+    loop = asyncio.get_running_loop()
+    answered: asyncio.Future[list[str]] = loop.create_future()
+
+    def tell(found: list[str]) -> None:
+        if not answered.done():
+            answered.set_result(found)
+
+    def look_up() -> None:
+        try:
+            found = [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+        except (OSError, UnicodeError):
+            found = []
+        with suppress(RuntimeError):  # The loop has ended, and with it whoever asked.
+            loop.call_soon_threadsafe(tell, found)
+
+    threading.Thread(target=look_up, name="resolver", daemon=True).start()
+    found = await answered
+    if not found:
+        raise PeerUnreachable(f"the name {host} is not known")
+    return found
 
 
 class CheckedConnections(httpcore.AsyncNetworkBackend):
