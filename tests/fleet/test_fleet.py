@@ -177,6 +177,21 @@ def test_news_of_a_worker_that_the_gateway_never_knew_is_not_told_for_ever(yard)
     assert it.fleet._unreported == {}
 
 
+def test_a_gateway_that_takes_the_worker_key_no_more_ends_no_fleet(yard):
+    """Its key was changed: what works goes on, and the news waits for the right one."""
+    it = yard(policy=FleetPolicy(2, 2))
+    it.fleet.run_once()
+    it.enrol()
+    it.client._http.headers["Authorization"] = "Bearer another-key"
+    it.kill(it.started[0])
+    it.fleet.run_once()
+    assert it.started[1] in it.fleet.alive
+    assert len(it.fleet.alive) == 2
+    it.client._http.headers["Authorization"] = f"Bearer {KEY}"
+    it.fleet.run_once()
+    assert it.shown(it.started[0]) == {}, "declared gone"
+
+
 def test_the_client_tells_its_failures_apart(gateway):
     def client(port=gateway.port, endpoint="ace-step", key=KEY):
         return contextlib.closing(GatewayClient(f"http://127.0.0.1:{port}", endpoint, key, timeout=30))

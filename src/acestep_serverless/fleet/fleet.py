@@ -173,8 +173,10 @@ class Fleet:
                 self._gateway.ended(worker_id, died=died)
             except NotFound:
                 LOG.debug("the gateway does not know this worker", worker=worker_id)
-            except PeerError:
-                return  # Not reachable: the next round tells it.
+            except AcestepServerlessError as error:  # Not reachable, or another key: the next round tells it.
+                if not isinstance(error, PeerError):
+                    LOG.warning("the gateway does not take the news of a worker", worker=worker_id, reason=str(error))
+                return
             del self._unreported[worker_id]
 
     def _recycle(self, overview: Mapping[str, Any]) -> None:
