@@ -16,7 +16,7 @@ MODELS = typer.Typer(help="List, download and verify the weights of the real mod
 ModelsDir = Annotated[Path | None, typer.Option("--models-dir", help=described("models_dir"))]
 
 
-@MODELS.command("list")
+@MODELS.command("list", short_help="List what is published, and what of it is here.")
 def models_list(models_dir: ModelsDir = None, as_json: AsJson = False) -> None:
     """List the published models and planners, and which of them are here."""
     from acestep_serverless.assembly import weights
@@ -29,7 +29,7 @@ def models_list(models_dir: ModelsDir = None, as_json: AsJson = False) -> None:
     say_table(heads, [(row["name"], row["kind"], _size(row), row["here"], row["about"]) for row in rows])
 
 
-@MODELS.command("download")
+@MODELS.command("download", short_help="Fetch models with what they need.")
 def models_download(
     names: Annotated[list[str], typer.Argument(metavar="NAME...", help="names of `models list`")],
     models_dir: ModelsDir = None,
@@ -54,7 +54,7 @@ def models_download(
         say(str(file))
 
 
-@MODELS.command("verify")
+@MODELS.command("verify", short_help="Check what is here, by shapes and hashes.")
 def models_verify(
     names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="none: all that are here")] = None,
     models_dir: ModelsDir = None,

@@ -66,7 +66,7 @@ def jobs_list(
         say(f"older ones: --offset {offset + limit}", aside=True)
 
 
-@JOBS.command("show")
+@JOBS.command("show", short_help="Show all of a job.")
 def jobs_show(
     job_id: Annotated[str, typer.Argument(metavar="ID")], data_dir: DataDir = None, as_json: AsJson = False
 ) -> None:
@@ -88,7 +88,7 @@ def jobs_show(
         say_table(("file", "kind", "bytes"), [(f["name"], f["mediaType"], f["bytes"]) for f in job["artifacts"]])
 
 
-@JOBS.command("cancel")
+@JOBS.command("cancel", short_help="End jobs at once and for good.")
 def jobs_cancel(job_ids: Ids, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """End jobs at once and for good; one that has ended already keeps its state."""
     from acestep_serverless.assembly.operating import cancel_jobs
@@ -96,7 +96,7 @@ def jobs_cancel(job_ids: Ids, data_dir: DataDir = None, as_json: AsJson = False)
     _say_outcomes(in_office(data_dir, lambda office: cancel_jobs(office, job_ids)), as_json=as_json)
 
 
-@JOBS.command("retry")
+@JOBS.command("retry", short_help="Put FAILED and TIMED_OUT jobs back in their queues.")
 def jobs_retry(job_ids: Ids, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Put FAILED and TIMED_OUT jobs back in their queues, with their ids and inputs."""
     from acestep_serverless.assembly.operating import retry_jobs
@@ -104,7 +104,7 @@ def jobs_retry(job_ids: Ids, data_dir: DataDir = None, as_json: AsJson = False) 
     _say_outcomes(in_office(data_dir, lambda office: retry_jobs(office, job_ids)), as_json=as_json)
 
 
-@JOBS.command("purge")
+@JOBS.command("purge", short_help="Cancel every job that waits in an endpoint's queue.")
 def jobs_purge(
     endpoint: Annotated[str, typer.Option(help="the endpoint whose queue is emptied")],
     yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
@@ -142,7 +142,7 @@ def workers_list(endpoint: EndpointFilter = None, data_dir: DataDir = None, as_j
     say_table(heads, [_worker_row(worker, now) for worker in workers])
 
 
-@WORKERS.command("drain")
+@WORKERS.command("drain", short_help="Feed a worker no more; its fleet ends it.")
 def workers_drain(
     worker_id: Annotated[str, typer.Argument(metavar="ID")], data_dir: DataDir = None, as_json: AsJson = False
 ) -> None:

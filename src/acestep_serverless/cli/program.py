@@ -46,7 +46,7 @@ def _settings_listing() -> str:
     )
 
 
-@PROGRAM.command(epilog=_settings_listing())
+@PROGRAM.command(epilog=_settings_listing(), short_help="Run the endpoint on this machine until Ctrl-C.")
 def serve(
     host: Host = None,
     port: Port = None,
@@ -70,7 +70,7 @@ def serve(
     Parent(settings, announce_serve).run()
 
 
-@PROGRAM.command()
+@PROGRAM.command(short_help="Work for a gateway on another machine.")
 def worker(
     gateway: Annotated[str | None, typer.Option(help=described("gateway"))] = None,
     endpoint_id: EndpointId = None,
@@ -100,7 +100,7 @@ def worker(
     run_worker_command(settings, os.environ)
 
 
-@PROGRAM.command("acestep-api")
+@PROGRAM.command("acestep-api", short_help="Run the ACE-Step REST API alone.")
 def acestep_api(
     host: Annotated[str, typer.Option(help="address to listen on; anything but loopback needs a key")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65_535, help="port to listen on; 0 takes a free one")] = 8001,
@@ -113,14 +113,15 @@ def acestep_api(
     serve_api(Settings.load(data_dir=data_dir, engine=engine), host, port)
 
 
-PROGRAM.command()(generate)
-PROGRAM.command()(status)
-PROGRAM.command()(cancel)
-PROGRAM.command()(download)
+PROGRAM.command(short_help="Make songs, here or at an endpoint.")(generate)
+PROGRAM.command(short_help="Show jobs at an endpoint.")(status)
+PROGRAM.command(short_help="Cancel jobs at an endpoint.")(cancel)
+PROGRAM.command(short_help="Save the songs of jobs at an endpoint.")(download)
 
 
 @PROGRAM.command(
     "mcp",
+    short_help="Give AI agents tools to make music.",
     add_help_option=False,
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
 )
@@ -129,7 +130,7 @@ def mcp_command(context: typer.Context) -> None:
     hand_over("acestep_serverless.mcp", context.args)
 
 
-@PROGRAM.command()
+@PROGRAM.command(short_help="Say what is installed and what is missing.")
 def doctor(as_json: AsJson = False) -> None:
     """Say what is installed, which engine would be used and why, and what would mend what is missing."""
     from acestep_serverless.cli.checking import print_report
