@@ -33,7 +33,7 @@ def quiet(_done: float, _stage: str) -> None:
     [
         (64, False, ["acestep-v15-turbo in float32", "acestep-v15-xl-turbo in float32"]),
         (
-            14,
+            15,
             False,
             ["acestep-v15-turbo in float32", "acestep-v15-turbo in bfloat16", "acestep-v15-xl-turbo in bfloat16"],
         ),

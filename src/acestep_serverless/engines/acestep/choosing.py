@@ -56,8 +56,9 @@ def published_burden(name: str) -> Burden:
 
 def _burden(shape: Shape, codec: int, text: int, planners: Mapping[str, PlannerBurden]) -> Burden:
     parts = {name: count(getattr(shape, name)) for name, count in _COUNTS.items() if getattr(shape, name)}
-    width, inner = shape.transformer["hidden_size"], shape.transformer["intermediate_size"]
-    return Burden({**parts, "vae": codec, "text_encoder": text}, width, inner, shape.guided, planners)
+    fields = shape.transformer
+    width, inner, heard = fields["hidden_size"], fields["intermediate_size"], _cached(fields)
+    return Burden({**parts, "vae": codec, "text_encoder": text}, width, inner, heard, shape.guided, planners)
 
 
 _COUNTS = {
@@ -85,5 +86,9 @@ def _planner(planner: FoundPlanner) -> PlannerBurden | None:
 
 
 def _planner_of(fields: Mapping[str, int]) -> PlannerBurden:
-    cached = 2 * fields["num_hidden_layers"] * fields["num_key_value_heads"] * fields["head_dim"]
-    return PlannerBurden(sizes.qwen(fields), cached)
+    return PlannerBurden(sizes.qwen(fields), _cached(fields))
+
+
+def _cached(fields: Mapping[str, int]) -> int:
+    """Count the keys and values of one token in all layers."""
+    return 2 * fields["num_hidden_layers"] * fields["num_key_value_heads"] * fields["head_dim"]

@@ -158,6 +158,7 @@ class Denoising:
         leads = [self._lead(row, step) for row in self.rows]
         key = (tuple(map(id, leads)), guided)
         if self._led is None or self._led[0] != key:
+            self._led = None  # the words' keys are large: never those of before and of now at once
             context = torch.nn.utils.rnn.pad_sequence([lead.context for lead in leads], batch_first=True)
             states = [lead.states for lead in leads] + ([self._free] * len(leads) if guided else [])
             self._led = (key, context.repeat(2, 1, 1) if guided else context, self._velocity.hear(states))

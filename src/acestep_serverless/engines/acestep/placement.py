@@ -23,8 +23,11 @@ SCRAP = 0.92
 SECONDS = 600.0
 """The longest song; what fits is decided for it."""
 LATENTS_PER_SECOND, PATCH = 25.0, 2
-CODEC_FRAMES, SAMPLES_A_FRAME, CODEC_CHANNELS, CODEC_TENSORS = 512, 1_920, 128, 4
-"""The codec's tile, and what its largest moment keeps: four tensors of the last layer's channels at 48 kHz."""
+CODEC_FRAMES, SAMPLES_A_FRAME, CODEC_CHANNELS, CODEC_TENSORS = 512, 1_920, 128, 5
+"""The codec's tile, and what its largest moment keeps: tensors of the last layer's channels at 48 kHz. Four, of a tile
+and what it hears of its neighbours, and its activation's frequencies; counted over a whole decoding they are 4.7."""
+WORDS = 2_305
+"""How many tokens of words the longest song hears at most: 2,048 of lyrics, 256 of its caption, one of timbre."""
 MOST_CODEC_FRAMES = 2_048
 MOST_SONGS = 8
 PLANNER_TOKENS, PLANNER_LANES = 5_000, 2
@@ -59,12 +62,13 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Burden:
-    """What is to be placed: parameters of each part, the transformer's widths, whether it is guided (twice the batch),
-    and the planners to choose from with their parameters and the bytes of one token's keys and values at 2 bytes."""
+    """What is to be placed: parameters of each part, the transformer's widths, how many numbers of keys and values its
+    layers keep for each token of the words, whether it is guided (twice the batch), and the planners to choose from."""
 
     parts: Mapping[str, int]
     width: int
     inner: int
+    heard: int
     guided: bool
     planners: Mapping[str, "PlannerBurden"]
 
@@ -268,12 +272,13 @@ def working(burden: Burden, size: int, seconds: float, *, codec: bool = True) ->
     """Give the bytes that one song of so many seconds needs beside the weights, at `size` bytes a number.
 
     The transformer's largest moment is its feed-forward: eight rows of its width (states, residual, shifts, query, key,
-    value, output) and three of its inner width for each token, twice for a guided model. The codec's is that of a tile
-    of `CODEC_FRAMES`. The two do not happen at once.
+    value, output) and three of its inner width for each token, beside the words' keys and values (a shorter song has
+    fewer words), twice for a guided model. The codec's is that of a tile of `CODEC_FRAMES`. The two do not happen at
+    once.
     """
-    tokens = seconds * LATENTS_PER_SECOND / PATCH
+    tokens, words = seconds * LATENTS_PER_SECOND / PATCH, WORDS * min(1.0, seconds / SECONDS)
     lanes = 2 if burden.guided else 1
-    transformer = lanes * tokens * (8 * burden.width + 3 * burden.inner) * size
+    transformer = lanes * (tokens * (8 * burden.width + 3 * burden.inner) + words * burden.heard) * size
     tile = CODEC_FRAMES * SAMPLES_A_FRAME * CODEC_CHANNELS * CODEC_TENSORS * size if codec else 0
     return int(max(transformer, tile))
 
