@@ -55,18 +55,17 @@ def endpoint(settings: Settings, data_dir: str) -> Iterator[str]:
             [*program, "--engine", settings.engine], stdout=log, stderr=log, env={**os.environ, "NO_COLOR": "1"}
         )
         try:
-            _wait_until_up(f"http://127.0.0.1:{port}", process)
+            if not _is_up(f"http://127.0.0.1:{port}", process):
+                log.seek(0)
+                sys.stderr.write(log.read().decode(errors="replace")[-4000:])
+                raise AcestepServerlessError("the endpoint did not start; its last words are above")
             yield f"http://127.0.0.1:{port}"
-        except AcestepServerlessError:
-            log.seek(0)
-            sys.stderr.write(log.read().decode(errors="replace")[-4000:])
-            raise
         finally:
             process.terminate()
             process.wait(60)
 
 
-def _wait_until_up(url: str, process: subprocess.Popen[bytes]) -> None:
+def _is_up(url: str, process: subprocess.Popen[bytes]) -> bool:
     deadline = time.monotonic() + START_LIMIT
     while time.monotonic() < deadline and process.poll() is None:
         try:
@@ -74,8 +73,8 @@ def _wait_until_up(url: str, process: subprocess.Popen[bytes]) -> None:
         except httpx.HTTPError:
             time.sleep(0.05)
         else:
-            return
-    raise AcestepServerlessError("the endpoint did not start; its last words are above")
+            return True
+    return False
 
 
 def authorization(settings: Settings) -> dict[str, str]:
@@ -140,3 +139,5 @@ if __name__ == "__main__":
         make_song(os.environ, Path("outputs"))
     except AcestepServerlessError as error:
         sys.exit(f"no song: {error}")
+    except KeyboardInterrupt:
+        sys.exit("no song: interrupted")
