@@ -172,7 +172,7 @@ def test_no_request_of_any_operation_makes_a_5xx_or_what_is_not_described(tmp_pa
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         codes = send_all(house, headers, EXAMPLES)
     assert codes[200] > 50, codes
-    assert codes[400] > 50, codes
+    assert codes[400] > 40, codes
 
 
 def test_without_its_key_a_gateway_shows_nothing_whatever_is_asked(tmp_path: Path):
