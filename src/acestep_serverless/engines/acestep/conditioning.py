@@ -76,7 +76,7 @@ class Conditioner:
         """Hear the audio codes of a stereo clip, five a second, from the mean of the codec's latents."""
         latents = self._codec.encode(torch.from_numpy(clip.samples)).mean
         _, indices = self._tokenize(latents)
-        return tuple(int(code) for code in indices[0, :, 0])
+        return tuple(indices[0, :, 0].tolist())
 
     def _prepared(
         self, brief: Brief, seed: int, states: list[torch.Tensor], source: torch.Tensor | None, shown: torch.Tensor

@@ -24,8 +24,8 @@ SECONDS = 600.0
 """The longest song; what fits is decided for it."""
 LATENTS_PER_SECOND, PATCH = 25.0, 2
 CODEC_FRAMES, SAMPLES_A_FRAME, CODEC_CHANNELS, CODEC_TENSORS = 512, 1_920, 128, 5
-"""The codec's tile, and what its largest moment keeps: tensors of the last layer's channels at 48 kHz. Four, of a tile
-and what it hears of its neighbours, and its activation's frequencies; counted over a whole decoding they are 4.7."""
+"""The codec's tile, and what its largest moment keeps: tensors of the last layer's channels at 48 kHz. Counted over a
+whole decoding they are 4.7, with what a tile hears of its neighbours."""
 WORDS = 2_305
 """How many tokens of words the longest song hears at most: 2,048 of lyrics, 256 of its caption, one of timbre."""
 MOST_CODEC_FRAMES = 2_048

@@ -121,19 +121,12 @@ class Table:
 
     @classmethod
     def of(cls, settings: Sequence[Settings], device: Any) -> "Table":
-        """Lay the settings of several songs side by side."""
-
-        def column(values: Sequence[float], kind: Any = torch.float32) -> Tensor:
-            return torch.tensor(values, dtype=kind, device=device).unsqueeze(1)
-
-        return cls(
-            column([song.temperature for song in settings]),
-            column([song.scale for song in settings]),
-            column([song.top_k for song in settings], torch.int64),
-            column([_share(song.top_p) for song in settings]),
-            column([song.penalty for song in settings]),
-            any(song.top_k > 0 or _share(song.top_p) < 1.0 for song in settings),
-        )
+        """Lay the settings of several songs side by side. They go to the device in one copy: at each the CPU waits for
+        a GPU, and this is done for every token."""
+        rows = [[song.temperature, song.scale, song.top_k, _share(song.top_p), song.penalty] for song in settings]
+        temperatures, scales, top_k, top_p, penalties = torch.tensor(rows, device=device).split(1, dim=1)
+        cuts = any(song.top_k > 0 or _share(song.top_p) < 1.0 for song in settings)
+        return cls(temperatures, scales, top_k.long(), top_p, penalties, cuts)
 
 
 def _share(top_p: float) -> float:
