@@ -1,4 +1,4 @@
-"""How does a file go out, whole or in parts? The framework sends it; which parts, and what is refused, is decided here."""
+"""How does a file go out, whole or in parts? The framework sends it; what is sent and what refused is decided here."""
 
 import asyncio
 import os
