@@ -19,7 +19,7 @@ help: ## list these commands
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 15) else "Python 3.11 to 3.14 is needed, this is " + sys.version.split()[0] + "; name one: make PYTHON=python3.12 ...")'
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }  # half an environment has no pip, and would be taken for a whole one
 
 $(VENV)/.default: $(BIN)/python pyproject.toml constraints.txt
 	@echo "installing into $(VENV) (about a minute, once)"
