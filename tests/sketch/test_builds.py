@@ -44,6 +44,26 @@ def test_other_styles_have_no_builds():
     assert "texture" not in {part.role for part in song("rock").parts}
 
 
+@pytest.mark.parametrize("style", ["rock", "funk", "disco", "pop"])
+def test_drums_and_bass_step_back_in_a_bridge_and_a_fill_ends_it(style):
+    score = song(style)
+    bridge = next(section for section in score.sections if section.name == "bridge")
+    verse = next(section for section in score.sections if section.name == "verse")
+    bass = next(part for part in score.parts if part.role == "bass").notes
+    fill = bridge.length - score.beats_per_bar - 0.1
+
+    def backbone(start: float, length: float) -> int:
+        return sum(len(drums_between(score, start - 0.1, start + length, pitch)) for pitch in (36, 38, 39))
+
+    def lengths(start: float, length: float) -> list[float]:
+        return [note.length for note in bass if start - 0.1 <= note.start < start + length]
+
+    assert backbone(bridge.start, fill) == 0
+    assert backbone(verse.start, fill) > 4
+    assert min(lengths(bridge.start, fill)) > 1.5
+    assert backbone(bridge.start + fill + 0.2, score.beats_per_bar) > 0
+
+
 @pytest.mark.parametrize("tonic", range(12))
 def test_the_bass_drum_is_tuned_to_the_tonic(tonic):
     hertz = kick_hertz(tonic)

@@ -83,6 +83,14 @@ def answered(sheet: Sheet, stretch: Stretch, index: int, events: tuple[Event, ..
     return (*kept, Event(last, 0.5, "W"), Event(last + 0.5, 0.5, "A"))
 
 
+def held_roots(sheet: Sheet, beat: float) -> tuple[Event, ...]:
+    """The root of each chord of a bar, held for as long as the chord lasts."""
+    bar = sheet.plan.beats_per_bar
+    changes = [span.start - beat for span in sheet.spans[sheet.span_index(beat) + 1 :][:4] if span.start - beat < bar]
+    starts = [0.0, *changes]
+    return tuple(Event(start, stop - start, "R") for start, stop in zip(starts, [*changes, bar], strict=True))
+
+
 def bass_part(sheet: Sheet) -> Part:
     """The whole bass part, with the tonic under the final chord."""
     bass = sheet.brief.style.bass
@@ -92,7 +100,8 @@ def bass_part(sheet: Sheet) -> Part:
         if stretch.energy < ENTERS and stretch.name == "intro":
             continue
         grid = section_grid(stretch, bass.verse, bass.chorus)
-        events = answered(sheet, stretch, index, bar_events(grid, sheet.brief.meter, index))
+        figure = held_roots(sheet, beat) if sheet.steps_back(stretch) else bar_events(grid, sheet.brief.meter, index)
+        events = answered(sheet, stretch, index, figure)
         notes += bass_bar(sheet, events, beat, stretch.energy, rng)
     notes = sheet.before_final(notes)
     final = sheet.spans[-1]

@@ -13,6 +13,8 @@ MARKS = {"X": (114, 1), "x": (94, 1), "o": (52, 1), "r": (78, 2), "t": (80, 3)}
 # Timekeepers sit back in the mix, and fill the middle eighth in 6/8.
 TIMEKEEPERS = frozenset({"hat", "ride", "shaker", "cabasa", "tamb", "pedal", "bell", "triangle"})
 TIMEKEEPER_SHARE = 0.8
+# What rests in a break.
+BACKBONE = frozenset({"kick", "deep", "snare", "snare2", "clap"})
 # Below this energy only the timekeepers and soft strokes play; below the second, no crash announces a section.
 FULL_KIT, CRASHES = 0.45, 0.6
 STROKE = 0.2
@@ -33,11 +35,14 @@ def strokes(lane: str, grid: str, meter: str, bar: int, energy: float) -> list[N
 
 
 def section_groove(sheet: Sheet, drums: Drums, stretch: Stretch) -> Groove:
-    """Which lanes a section uses: the chorus groove in loud sections, only the light lanes where energy is low."""
+    """Which lanes a section uses: the chorus groove in loud sections, only the light lanes in quiet ones and breaks."""
     groove = drums.chorus if stretch.name in LOUD_SECTIONS else drums.verse
-    if stretch.energy >= FULL_KIT:
+    if stretch.energy >= FULL_KIT and not sheet.steps_back(stretch):
         return groove
-    light = {lane: grid for lane, grid in groove.items() if lane in TIMEKEEPERS or lane == "rim"}
+    if sheet.steps_back(stretch):
+        light = {lane: grid for lane, grid in groove.items() if lane not in BACKBONE}
+    else:
+        light = {lane: grid for lane, grid in groove.items() if lane in TIMEKEEPERS or lane == "rim"}
     return light or groove
 
 

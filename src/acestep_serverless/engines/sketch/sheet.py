@@ -44,6 +44,10 @@ class Sheet:
             return None
         return index - (stretch.bars - steps), steps
 
+    def steps_back(self, stretch: Stretch) -> bool:
+        """Whether drums and bass leave room in a section, so that the chorus after it comes as a change."""
+        return self.brief.style.breaks and stretch.name == "bridge"
+
     def span_index(self, beat: float) -> int:
         """Which chord sounds at a beat, as an index into `spans`."""
         return max(0, bisect_right(self.starts, beat + 1e-6) - 1)

@@ -75,6 +75,7 @@ LOFI = Style(
     sidechain=0.15,
     effects={"chords": "tape", "melody": "tape", "pad": "tape"},
     leads=(11, 0, 26, 73),
+    breaks=True,
 )
 
 TRAP = Style(
@@ -123,6 +124,7 @@ TRAP = Style(
     melody=Melody(Sound(73, -2, 0.1, 0.45), notes=3.2, centre=69, syncopation=0.4, pentatonic=True, riff=True),
     looseness=3,
     leads=(73, 11, 80, 108),
+    breaks=True,
 )
 
 FUNK = Style(
@@ -184,6 +186,7 @@ FUNK = Style(
     looseness=6,
     effects={"pad": "rotary"},
     leads=(65, 66, 56, 7),
+    breaks=True,
 )
 
 REGGAE = Style(

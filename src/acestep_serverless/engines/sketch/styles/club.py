@@ -72,6 +72,7 @@ HOUSE = Style(
     sidechain=0.6,
     builds=True,
     leads=(81, 80, 84),
+    breaks=True,
 )
 
 TECHNO = Style(
@@ -133,6 +134,7 @@ TECHNO = Style(
     looseness=0,
     sidechain=0.45,
     leads=(81, 87, 80),
+    breaks=True,
 )
 
 SYNTHWAVE = Style(
@@ -199,6 +201,7 @@ SYNTHWAVE = Style(
     looseness=3,
     sidechain=0.25,
     leads=(81, 80, 62),
+    breaks=True,
 )
 
 DRUM_AND_BASS = Style(
@@ -255,4 +258,5 @@ DRUM_AND_BASS = Style(
     looseness=3,
     sidechain=0.2,
     leads=(80, 81, 11),
+    breaks=True,
 )

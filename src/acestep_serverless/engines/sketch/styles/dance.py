@@ -69,6 +69,7 @@ TRANCE = Style(
     builds=True,
     effects={"melody": "echo", "arpeggio": "echo"},
     leads=(81, 80),
+    breaks=True,
 )
 
 DUBSTEP = Style(
@@ -132,6 +133,7 @@ DUBSTEP = Style(
     builds=True,
     effects={"bass": "wobble"},
     leads=(81, 80, 87),
+    breaks=True,
 )
 
 DISCO = Style(
@@ -202,6 +204,7 @@ DISCO = Style(
     looseness=4,
     sidechain=0.15,
     leads=(49, 61, 73, 65),
+    breaks=True,
 )
 
 CHIPTUNE = Style(

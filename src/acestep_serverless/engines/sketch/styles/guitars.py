@@ -65,6 +65,7 @@ INDIE = Style(
     looseness=9,
     effects={"melody": "echo", "arpeggio": "echo"},
     leads=(27, 26, 80),
+    breaks=True,
 )
 
 PUNK = Style(
@@ -121,6 +122,7 @@ PUNK = Style(
     looseness=5,
     effects={"chords": "drive"},
     leads=(29, 30),
+    breaks=True,
 )
 
 METAL = Style(
@@ -190,6 +192,7 @@ METAL = Style(
     looseness=3,
     effects={"chords": "drive", "arpeggio": "drive", "melody": "drive"},
     leads=(30, 29),
+    breaks=True,
 )
 
 BLUES = Style(

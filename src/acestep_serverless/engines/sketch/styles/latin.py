@@ -124,6 +124,7 @@ REGGAETON = Style(
     looseness=2,
     sidechain=0.3,
     leads=(80, 12, 73),
+    breaks=True,
 )
 
 AFROBEAT = Style(

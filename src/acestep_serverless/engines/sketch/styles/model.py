@@ -168,8 +168,9 @@ class Style:
     `minor` the chance of a minor key; `looseness` the spread of human timing in milliseconds; `sidechain` how deeply
     the kick ducks the rest (0.0 to 1.0); `leads` the programs that the seed picks the soloist from; `meter` what is
     played where nobody names one ("2", "3", "4" or "6"); `drums` None where the style has none; `builds` whether drums
-    and filters rise towards a drop before each chorus; `effects` name a treatment (effects.py) by role; `voices` are
-    the kinds of voice that the seed picks from when the lyrics are sung.
+    and filters rise towards a drop before each chorus; `breaks` whether drums and bass step back in a bridge;
+    `effects` name a treatment (effects.py) by role; `voices` are the kinds of voice that the seed picks from when the
+    lyrics are sung.
     """
 
     name: str
@@ -192,6 +193,7 @@ class Style:
     leads: tuple[int, ...] = ()
     meter: str = "4"
     builds: bool = False
+    breaks: bool = False
     effects: Mapping[str, str] = field(default_factory=dict)
     voices: tuple[str, ...] = ("female", "male")
 

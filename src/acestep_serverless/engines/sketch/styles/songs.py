@@ -78,6 +78,7 @@ POP = Style(
     melody=Melody(Sound(80, -1, 0.05, 0.3, 0.2), notes=4.6, centre=68, syncopation=0.35),
     counter=Counter(Sound(49, -9, 0.3, 0.4), centre=67),
     leads=(80, 11, 73, 65),
+    breaks=True,
 )
 
 ROCK = Style(
@@ -149,6 +150,7 @@ ROCK = Style(
     counter=Counter(Sound(18, -11, 0.25, 0.3), centre=64),
     effects={"chords": "drive"},
     leads=(30, 29, 27, 18),
+    breaks=True,
 )
 
 FOLK = Style(

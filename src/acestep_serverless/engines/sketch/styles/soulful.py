@@ -75,6 +75,7 @@ HIP_HOP = Style(
     swing_sixteenths=True,
     looseness=8,
     leads=(65, 56, 73, 4),
+    breaks=True,
 )
 
 SOUL = Style(
@@ -145,6 +146,7 @@ SOUL = Style(
     looseness=10,
     effects={"pad": "rotary"},
     leads=(66, 65, 16, 56),
+    breaks=True,
 )
 
 RNB = Style(
@@ -210,6 +212,7 @@ RNB = Style(
     looseness=10,
     sidechain=0.15,
     leads=(4, 11, 65),
+    breaks=True,
 )
 
 GOSPEL = Style(
