@@ -65,6 +65,17 @@ def test_every_stage_is_measured_beside_the_pipeline() -> None:
     assert not [name for name, _ in parts.vae.named_parameters() if name.endswith("weight_g")]
 
 
+def test_a_gpu_s_work_is_done_once_before_it_is_timed_and_its_own_clock_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(torch.cuda, "synchronize", done.append)
+    ticks = itertools.count()
+    clock = clockwork(lambda: next(ticks) * 0.5, "cuda:1")
+    assert clock.timed(lambda: done.append("work")) == (0.5, None)
+    assert done == ["work", "cuda:1", "work", "cuda:1"]
+
+
 SMALL = {
     "vocab_size": 576,
     "hidden_size": 32,

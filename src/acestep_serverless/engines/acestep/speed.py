@@ -8,6 +8,7 @@ numbers, measured in the same run: the fraction says how much of the machine a s
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -47,7 +48,8 @@ SHAPES = {shape: f"acestep-v15-{shape}" for shape in ("turbo", "sft", "base", "x
 PLANNER_SIZES = {name.rpartition("-")[2]: name for name in PLANNERS}
 """The language models by their sizes, such as "0.6B"."""
 
-_SIDE, _TRIES = 2048, 5
+_SIDES, _TRIES = {"cpu": 2048, "cuda": 8192}, 5
+"""Rows of the matrices whose product tells the rate: on a GPU so many that starting it takes no time beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +88,17 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Clockwork:
-    """How time is read: a clock in seconds, and what waits for the device to end its work."""
+    """How time is read: a clock in seconds, and what waits for the device to end its work. A `warm` one does all work
+    once before it is timed: a GPU loads its kernels then, and layers are compiled."""
 
     now: Callable[[], float]
     settle: Callable[[], None]
+    warm: bool = False
 
     def timed(self, work: Callable[[], Any]) -> tuple[float, Any]:
         """Give the seconds that `work` takes, and what it gives."""
+        if self.warm:
+            work()
         self.settle()
         start = self.now()
         found = work()
@@ -102,14 +108,17 @@ class Clockwork:
 
 def clockwork(now: Callable[[], float], device: str) -> Clockwork:
     """Make the clockwork of a device."""
-    return Clockwork(now, torch.cuda.synchronize if device.startswith("cuda") else lambda: None)
+    if device == "cpu":
+        return Clockwork(now, lambda: None)
+    return Clockwork(now, partial(torch.cuda.synchronize, device), warm=True)
 
 
 def matrix_rate(clock: Clockwork, device: str, dtype: str) -> float:
-    """Measure the floating-point operations a second of a 2048 x 2048 product, the best of five."""
-    side = torch.randn(_SIDE, _SIDE, device=device).to(getattr(torch, dtype))
+    """Measure the floating-point operations a second of a product of square matrices, the best of five."""
+    rows = _SIDES[torch.device(device).type]
+    side = torch.randn(rows, rows, device=device).to(getattr(torch, dtype))
     seconds = [clock.timed(lambda: side @ side)[0] for _ in range(_TRIES + 1)]
-    return 2.0 * _SIDE**3 / min(seconds[1:])
+    return 2.0 * rows**3 / min(seconds[1:])
 
 
 def placed(shape: str, device: str, precision: str = "auto") -> tuple[Placement, Components]:
