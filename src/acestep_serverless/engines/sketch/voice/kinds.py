@@ -32,7 +32,7 @@ class Take:
 
 MAN = Kind(formants=1.0, tilt=1.5, breath=-20, vibrato=28, rate=5.2)
 WOMAN = Kind(formants=1.08, tilt=1.0, breath=-21, vibrato=32, rate=5.6)
-# Formants of 1.2 and a range three semitones higher: words misread 1.66 times as often as speech in six songs; so 1.41.
+# Formants of 1.2 and the range 58 to 74: words misread 1.66 times as often as speech in six songs; so 1.41.
 CHILD = Kind(formants=1.14, tilt=0.5, breath=-20, vibrato=12, rate=5.9)
 
 TAKES: dict[str, tuple[Take, ...]] = {
