@@ -2,6 +2,7 @@
 
 import copy
 import gc
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -96,11 +97,16 @@ def waiting(device: Device, within: str) -> set[str]:
 def test_plans_written_on_another_device_are_the_same() -> None:
     made, wishes = tiny_parts(), [wish(seed=1, cfg_scale=2.0, top_k=20, top_p=0.9), wish(GIVEN, seed=2)]
     here = plans(planner_here(), wishes)
-    with pretended():
+    with pretended() as device:
         model = copy.deepcopy(made.model).to(AWAY)
         model.tie_weights()
         there = plans(Planner(TinyPlanner(model, made.tokenizer, made.codes), lengths=SHORT), wishes)
     assert there == here
+    waits = Counter(wait.callers[0] for wait in device.waits if wait.within("writing._step"))
+    drawn = waits["sampling.of"]
+    assert waits["rows.feed"] <= 2 * drawn  # tokens that must follow are read, not drawn
+    assert waits["writing._drawn"] == 2 * drawn  # a mask comes, a choice goes
+    assert waits.keys() <= {"rows.feed", "sampling.of", "sampling.cut", "writing._drawn", "writing._picked"}
 
 
 def test_tensors_of_both_devices_never_meet(monkeypatch: pytest.MonkeyPatch) -> None:

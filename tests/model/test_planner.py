@@ -177,7 +177,7 @@ def test_a_song_that_does_not_fit_into_memory_alone_is_an_engine_error(monkeypat
 
 def test_a_compiled_step_serves_every_length_and_batch_and_plans_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     counter, real = CompileCounter(), torch.compile
-    monkeypatch.setattr(torch, "compile", lambda module: real(module, backend=counter, fullgraph=True))
+    monkeypatch.setattr(torch, "compile", lambda module, **how: real(module, backend=counter, fullgraph=True, **how))
     made = Planner(tiny_parts(), lengths=SHORT, compiled=True)
     songs = [Wish(GIVEN, PLAIN, seed) for seed in range(2)]
     for wishes in (songs[:1], songs):

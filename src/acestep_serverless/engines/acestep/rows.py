@@ -84,13 +84,13 @@ class Rows:
     def feed(self, tokens: Sequence[int]) -> Tensor:
         """Read one more token in each row; give the model's last hidden states, [rows, width]."""
         self._reserve(max(self._ends) + 1)
-        where = torch.tensor(self._ends, device=self._device)
+        where, read = torch.tensor([self._ends, list(tokens)], device=self._device)
         reach = strides(max(self._ends) + 1)
         for layer in self._layers:
             layer.aim(where, reach)
         seen = torch.arange(reach, device=self._device) <= where[:, None]
         hidden = self._step(
-            input_ids=torch.tensor(tokens, device=self._device)[:, None],
+            input_ids=read[:, None],
             position_ids=where[:, None],
             attention_mask={"full_attention": seen[:, None, None, :]},
             past_key_values=self._cache,

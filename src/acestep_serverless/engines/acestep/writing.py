@@ -114,7 +114,7 @@ class Writer:
 
     def __init__(self, model: Any, grammars: Grammars, *, compiled: bool = False) -> None:
         self._model, self._grammars = model, grammars
-        self._step = torch.compile(model.model) if compiled else model.model
+        self._step = torch.compile(model.model, dynamic=True) if compiled else model.model
         self._limit = int(model.config.max_position_embeddings)
 
     @torch.inference_mode()
@@ -205,13 +205,19 @@ class _Desk:
         voiced = functional.linear(hidden, self._head).float()
         wanted = [self._songs.index(song) for song in choosing]
         if not self._guided:
-            return voiced[wanted]
+            return _picked(voiced, wanted)
         others = {id(song): len(self._songs) + row for row, song in enumerate(self._guided)}
         rows = [others.get(id(song), row) for song, row in zip(choosing, wanted, strict=True)]
-        return guide(voiced[wanted], voiced[rows], table.scales)
+        return guide(_picked(voiced, wanted), _picked(voiced, rows), table.scales)
 
     def _seen(self, choosing: Sequence[_Song]) -> Tensor | None:
         if all(song.seen is None for song in choosing):
             return None
         nothing = torch.zeros(len(self._span), dtype=torch.bool, device=self._head.device)
         return torch.stack([nothing if song.seen is None else song.seen for song in choosing])
+
+
+def _picked(voiced: Tensor, rows: Sequence[int]) -> Tensor:
+    """Some rows. Neighbours are taken as they lie: for a list of numbers the CPU would wait for a GPU."""
+    first, last = rows[0], rows[-1]
+    return voiced[first : last + 1] if list(rows) == list(range(first, last + 1)) else voiced[list(rows)]
