@@ -167,11 +167,18 @@ def test_every_problem_is_reported_at_once_in_field_order() -> None:
         ("prompt", "caption"),
         ("audio_duration", "duration"),
         ("seeds", "seed"),
+        ("tempo", "bpm"),
+        ("length", "duration"),
     ],
 )
 def test_an_unknown_field_is_an_error_that_names_the_nearest_known_one(given: str, nearest: str) -> None:
     message = problems_of({"caption": "x", given: 1})[given]
     assert message == f'{given}: is not a known field (the nearest is "{nearest}"), got 1'
+
+
+def test_a_word_like_no_field_gets_no_guess() -> None:
+    message = problems_of({"caption": "x", "zebra": 1})["zebra"]
+    assert message == "zebra: is not a known field (docs/api.md lists all 65), got 1"
 
 
 def test_unknown_fields_by_the_thousand_with_huge_names_give_a_short_error() -> None:

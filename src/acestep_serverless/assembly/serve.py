@@ -28,7 +28,7 @@ from acestep_serverless.assembly.crew import Crew, Crews, EndSignal, most_worker
 from acestep_serverless.clock import SYSTEM_CLOCK
 from acestep_serverless.errors import SettingsError
 from acestep_serverless.fleet.policy import LONG_LIFE, pause_after
-from acestep_serverless.settings import PREFIX, Settings
+from acestep_serverless.settings import Settings
 
 LOG = structlog.get_logger(__name__)
 
@@ -223,16 +223,10 @@ class Parent:
 
 
 def curl_line(url: str, settings: Settings, *, needs_key: bool) -> str:
-    """Give the guide's first request as one line that works when pasted. A key is never in it, only where to find
-    it. `needs_key`: the gateway asks for one, whether it is in the settings or was made by `keys create`."""
+    """Give the guide's first request as one line to paste into another terminal. A key is never in it, only its place.
+    `needs_key`: the gateway asks for one, whether it is in the settings or was made by `keys create`."""
     body = '{"input": {"caption": "Upbeat electronic instrumental with bright synths", "lyrics": "", "duration": 30}}'
-    key = ""
-    if needs_key:
-        ours = settings.keys_by_endpoint()[settings.endpoint_id]
-        first_is_ours = bool(settings.api_keys) and settings.api_keys[0].get_secret_value() in ours
-        in_environment = f"{PREFIX}API_KEYS" in os.environ and first_is_ours
-        name = f"${{{PREFIX}API_KEYS%%,*}}" if in_environment else "<your key>"
-        key = f'-H "Authorization: Bearer {name}" '
+    key = '-H "Authorization: Bearer <your key>" ' if needs_key else ""
     return f"curl -X POST {url}/v2/{settings.endpoint_id}/runsync {key}-H 'Content-Type: application/json' -d '{body}'"
 
 

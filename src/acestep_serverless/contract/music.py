@@ -34,6 +34,10 @@ _OTHER_WORDS = {
     **dict.fromkeys(("src_audio_path", "srcaudiopath", "ctx_audio", "ctx_audio_path", "source_audio"), "src_audio"),
     **dict.fromkeys(("reference_audio_path", "ref_audio", "ref_audio_path", "referenceaudiopath"), "reference_audio"),
     **dict.fromkeys(("format", "output_format"), "audio_format"),
+    **dict.fromkeys(("length", "duration_seconds"), "duration"),
+    **dict.fromkeys(("num_songs", "count"), "batch_size"),
+    "tempo": "bpm",
+    "key": "key_scale",
     "steps": "inference_steps",
     "seeds": "seed",
 }
@@ -152,17 +156,18 @@ def _unknown_fields(given: Mapping[object, object]) -> Iterator[FieldProblem]:
     unknown = [name for name in given if name not in SPECS]
     for name in unknown[:UNKNOWN_FIELDS_LISTED]:
         text = name if isinstance(name, str) else shown(name)
-        nearest = _nearest(text[:64])
-        yield FieldProblem(_label(text), shown(given[name]), f'is not a known field (the nearest is "{nearest}")')
+        yield FieldProblem(_label(text), shown(given[name]), f"is not a known field ({_hint(text[:64])})")
     if len(unknown) > UNKNOWN_FIELDS_LISTED:
         more = f"{len(unknown) - UNKNOWN_FIELDS_LISTED:,} more unknown ones"
         yield FieldProblem("input", more, "must hold known fields only")
 
 
-def _nearest(name: str) -> str:
-    word = name.strip().lower()
-    close = difflib.get_close_matches(word, [*SPECS, *_OTHER_WORDS], n=1, cutoff=0.0)[0]
-    return _OTHER_WORDS.get(close, close) if close not in SPECS else close
+def _hint(name: str) -> str:
+    """Say which field may be meant; a word that is like none of them gets no guess, which would only lead astray."""
+    close = difflib.get_close_matches(name.strip().lower(), [*SPECS, *_OTHER_WORDS], n=1)
+    if not close:
+        return f"docs/api.md lists all {len(SPECS)}"
+    return f'the nearest is "{close[0] if close[0] in SPECS else _OTHER_WORDS[close[0]]}"'
 
 
 def _label(name: str) -> str:
