@@ -16,7 +16,7 @@ from planner_parts import GIVEN, SHORT, plans, tiny_parts, wish
 from planner_parts import planner as planner_here
 from tiny import Tiny, TinyPlanner, tiny
 
-from acestep_serverless.engines.acestep import conditioning
+from acestep_serverless.engines.acestep import codec, conditioning
 from acestep_serverless.engines.acestep.engine import AceStepEngine, Offer, Weights
 from acestep_serverless.engines.acestep.making import is_out_of_memory
 from acestep_serverless.engines.acestep.planner import Planner
@@ -87,6 +87,27 @@ def test_a_guided_walk_on_another_device_waits_for_nothing() -> None:
         songs_of(ready, *everything(infer_method="sde", cfg_interval_end=0.5)[1:3])
         songs_of(ready, asked(5, duration=0.3, use_adg=True))
     assert waiting(device, STEP) == set()
+
+
+def test_a_decoding_for_which_memory_runs_out_goes_on_tile_by_tile(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, sizes = tiny(TURBO), list[int]()
+    ready = engine_here(TURBO, made=made)
+    whole = songs_of(ready, asked(1, duration=1.4))[0].clip.samples
+    monkeypatch.setattr(codec, "_FRAMES_IN_A_TILE", {AWAY: 4})
+
+    def narrow(_module: torch.nn.Module, given: tuple[torch.Tensor, ...]) -> None:
+        sizes.append(given[0].shape[0])
+        if sizes[-1] > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with pretended():
+        ready = engine(TURBO, "none")
+        assert ready._studio is not None
+        ready._studio.parts.vae.decoder.register_forward_pre_hook(narrow)
+        tiles = songs_of(ready, asked(1, duration=1.4))[0].clip.samples
+    assert max(sizes) > 1
+    assert sizes[-1] == 1
+    assert np.abs(tiles - whole).max() < SAME
 
 
 def waiting(device: Device, within: str) -> set[str]:

@@ -63,6 +63,12 @@ class Codec:
         fold(vae)
         self._fast: tuple[torch.Tensor, Decoder] | None = None
 
+    def narrow(self) -> bool:
+        """Work on one tile at a time from now on; tell whether that is fewer than before."""
+        fewer = self._side_by_side(self._vae.decoder.conv1.weight) > 1
+        self._frames_at_once = 0
+        return fewer
+
     def encode(self, samples: torch.Tensor) -> Heard:
         """Hear `samples`, float32 `[2, samples]`, at least one frame of them."""
         weight = self._vae.encoder.conv1.weight

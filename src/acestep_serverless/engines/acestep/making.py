@@ -15,7 +15,7 @@ import torch
 from acestep_serverless.audio.clip import Clip
 from acestep_serverless.engines.acestep.adapters import Shelf
 from acestep_serverless.engines.acestep.batching import Desk, Song
-from acestep_serverless.engines.acestep.codec import Codec
+from acestep_serverless.engines.acestep.codec import Codec, Watch
 from acestep_serverless.engines.acestep.conditioning import Conditioner
 from acestep_serverless.engines.acestep.denoising import Denoising, Prepared, plan_walk
 from acestep_serverless.engines.acestep.finishing import finish
@@ -142,7 +142,17 @@ class Studio:
         watch(0.0)
         tiled = song.request.sampling.use_tiled_decode
         with torch.inference_mode():
-            return finish(self.codec.decode(latents, watch, tiled=tiled), song.asked)
+            return finish(self._decoded(latents, watch, tiled=tiled), song.asked)
+
+    def _decoded(self, latents: torch.Tensor, watch: Watch, *, tiled: bool) -> torch.Tensor:
+        """Decode; where several tiles at once are too much for the memory, one at a time."""
+        try:
+            return self.codec.decode(latents, watch, tiled=tiled)
+        except RuntimeError as error:
+            if not is_out_of_memory(error) or not self.codec.narrow():
+                raise
+        free_memory()
+        return self.codec.decode(latents, watch, tiled=tiled)
 
     def _explained(self, song: Song, failure: Exception) -> Exception:
         return self._too_large(song) if is_out_of_memory(failure) else failure
