@@ -8,7 +8,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from acestep_serverless.database.engine import open_engine, sqlite_url
+from acestep_serverless.database.engine import NoRoom, open_engine, sqlite_url
 from acestep_serverless.database.migrate import KNOWN, SCRIPTS, bring_up_to_date, current_revision
 from acestep_serverless.database.tables import JOBS, METADATA
 from acestep_serverless.errors import SettingsError
@@ -123,6 +123,15 @@ def test_a_migration_that_breaks_half_way_leaves_nothing_behind(new_engine):
         connection.exec_driver_sql("DROP TABLE workers")
     bring_up_to_date(engine)
     assert revision(engine) == KNOWN[-1]
+
+
+def test_a_full_disk_is_said_in_words_and_leaves_nothing_behind(tmp_path):
+    engine = open_engine(sqlite_url(tmp_path / "d.sqlite3"))
+    sa.event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA max_page_count=12"))
+    with pytest.raises(NoRoom, match=r"cannot be written, its disk is full: free some space, or name another"):
+        bring_up_to_date(engine)
+    assert sa.inspect(engine).get_table_names() == []
+    engine.dispose()
 
 
 def test_two_programs_that_start_at_the_same_moment_migrate_once(new_engine):

@@ -1,5 +1,6 @@
 """kill -9 anywhere, at any moment: no acknowledged job is lost, none is completed twice, no process is left behind."""
 
+import resource
 import sqlite3
 import subprocess
 import sys
@@ -133,17 +134,27 @@ def test_a_second_serve_on_the_same_data_folder_is_refused_and_harms_nothing(tmp
         house.close()
 
 
-def test_a_database_of_a_newer_program_ends_serve_with_one_sentence(tmp_path: Path):
-    house = House(tmp_path / "data", "--workers", "0")
-    house.close()
-    with closing(sqlite3.connect(house.data_dir / "acestep-serverless.sqlite3")) as database:
-        database.execute("UPDATE alembic_version SET version_num = '9999'")
-        database.commit()
-    command = [sys.executable, "-m", "acestep_serverless", "serve", "--port", "0", "--data-dir", str(house.data_dir)]
-    done = subprocess.run(command, env=house.environ, capture_output=True, text=True, timeout=30, cwd=tmp_path)
+@pytest.mark.parametrize("trouble", ["newer version", "free some space, or name another --data-dir"])
+def test_a_database_that_cannot_be_used_ends_serve_with_one_sentence(tmp_path: Path, trouble: str):
+    folder, longest_file = tmp_path / "data", 40 * 1024
+    if trouble == "newer version":
+        folder.mkdir()
+        with closing(sqlite3.connect(folder / "acestep-serverless.sqlite3")) as database:
+            database.execute("CREATE TABLE alembic_version AS SELECT '9999' AS version_num")
+            database.commit()
+        longest_file = resource.RLIM_INFINITY
+    done = subprocess.run(
+        [sys.executable, "-m", "acestep_serverless", "serve", "--port", "0", "--workers", "0", "--data-dir", folder],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (longest_file, longest_file)),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=tmp_path,
+    )
     assert done.returncode == 1
-    assert "newer version" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert trouble in done.stdout + done.stderr
+    assert "the gateway cannot start; its last line above says why" in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
 
 
 def test_what_clients_sent_is_readable_by_the_servers_user_alone(tmp_path: Path):

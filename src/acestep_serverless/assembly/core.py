@@ -32,7 +32,7 @@ from acestep_serverless.assembly.office import artifacts_dir, database_url, desk
 from acestep_serverless.assembly.studio import open_studio
 from acestep_serverless.clock import SYSTEM_CLOCK, Clock
 from acestep_serverless.database.database import Database
-from acestep_serverless.database.engine import open_engine
+from acestep_serverless.database.engine import NoRoom, open_engine
 from acestep_serverless.database.migrate import bring_up_to_date
 from acestep_serverless.database.tables import API_KEYS
 from acestep_serverless.errors import SettingsError, Unavailable
@@ -226,19 +226,26 @@ def main() -> None:
     allow_many_connections()
     try:
         check_schema(settings)
-    except SettingsError as error:
-        LOG.error("the gateway cannot start", reason=str(error))
-        sys.exit(CANNOT_START)
-    except Unavailable as error:
-        LOG.error("the gateway waits for its database", reason=str(error))
-        sys.exit(1)  # The parent tries again, ever more slowly.
+    except (SettingsError, Unavailable) as error:
+        sys.exit(say_why_not(error, first_start=words["first_start"]))
     app = build(settings, first_start=words["first_start"], fleet_id=words["fleet_id"])
     serve_on(app, socket.socket(fileno=words["socket"]))
 
 
+def say_why_not(error: SettingsError | Unavailable, *, first_start: bool) -> int:
+    """Log why the core does not start, and give its exit code: `CANNOT_START`, or 1 where the parent is to try again,
+    ever more slowly. A full disk ends a first start; a gateway that has served waits until there is room again."""
+    if isinstance(error, SettingsError) or (first_start and isinstance(error, NoRoom)):
+        LOG.error("the gateway cannot start", reason=str(error))
+        return CANNOT_START
+    LOG.error("the gateway waits for its database", reason=str(error))
+    return 1
+
+
 def check_schema(settings: Settings) -> None:
     """Bring the database up to date before anything is built on it. Raises SettingsError for a newer program's, or for
-    a rate limit that cannot be read; Unavailable for a database that cannot be reached (yet)."""
+    a rate limit that cannot be read; Unavailable for a database that cannot be reached (yet), its NoRoom for a full
+    disk."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     RateLimits.of(settings, SYSTEM_CLOCK.monotonic)
     engine = open_engine(database_url(settings))

@@ -60,8 +60,12 @@ def kept_word(path: Path, new_word: Callable[[], str]) -> str:
     """Give the word kept in a file of the data folder, made on first use (readable by us alone)."""
     if not path.exists() or not path.read_text().strip():
         handle, unfinished = tempfile.mkstemp(dir=path.parent)  # made with mode 0600
-        with os.fdopen(handle, "w") as file:
-            file.write(new_word())
+        try:
+            with os.fdopen(handle, "w") as file:
+                file.write(new_word())
+        except OSError as error:  # A full disk; the error of a write names no file.
+            Path(unfinished).unlink(missing_ok=True)
+            raise OSError(error.errno, error.strerror, str(path)) from None
         Path(unfinished).replace(path)
     return path.read_text().strip()
 
@@ -125,9 +129,10 @@ class Core:
 
     def _keep_alive(self, now: float) -> None:
         if self._process is not None and (code := self._process.poll()) is not None:
-            LOG.error("the gateway core ended and is started again", code=code)
             self._process = None
             self.cannot_start = code == CANNOT_START
+            if not self.cannot_start:  # Else its own last line says why.
+                LOG.error("the gateway core ended and is started again", code=code)
             self._count_death(now)
         if self._process is None and now >= self._start_after and not self.cannot_start:
             self._started = now

@@ -42,6 +42,14 @@ SQLITE_TROUBLES = {
 """What can keep SQLite from working though nothing is wrong with the work: primary result codes, in words."""
 
 
+HOPELESS = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+"""Primary result codes of troubles that no waiting mends: somebody has to make room, or to choose another disk."""
+
+
+class NoRoom(Unavailable):
+    """SQLite's disk is full or fails: nothing could be written, and trying again soon will not help."""
+
+
 def sqlite_url(path: Path) -> str:
     """Give the SQLAlchemy URL of a SQLite file."""
     return f"sqlite:///{path}"
@@ -94,6 +102,16 @@ def not_now(error: BaseException) -> Unavailable | None:
     code = getattr(getattr(error, "orig", None), "sqlite_errorcode", None)
     trouble = None if code is None else SQLITE_TROUBLES.get(code & 0xFF)
     return None if trouble is None else Unavailable(f"the database does not answer, {trouble}; send this again later")
+
+
+def no_room(error: BaseException) -> NoRoom | None:
+    """Say of an error that SQLite's disk is full or fails; None for every other one."""
+    code = getattr(getattr(error, "orig", None), "sqlite_errorcode", 0) & 0xFF
+    if code not in HOPELESS:
+        return None
+    return NoRoom(
+        f"the database cannot be written, {SQLITE_TROUBLES[code]}: free some space, or name another --data-dir"
+    )
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

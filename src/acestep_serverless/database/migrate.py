@@ -7,6 +7,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from acestep_serverless.database.engine import no_room
 from acestep_serverless.errors import SettingsError, Unavailable
 
 KNOWN = ("0001", "0002", "0003", "0004", "0005")
@@ -35,12 +36,23 @@ def _is_known(revision: str | None) -> bool:
 
 def bring_up_to_date(engine: sa.Engine) -> None:
     """Apply the missing migrations, all of them or none. Raises SettingsError when the database belongs to a newer
-    program, Unavailable when it cannot be reached (yet)."""
+    program, Unavailable when it cannot be reached (yet), its NoRoom when SQLite's disk is full or fails."""
+    try:
+        _bring_up_to_date(engine)
+    except sa.exc.DBAPIError as error:
+        if (trouble := no_room(error)) is not None:
+            raise trouble from None
+        raise
+
+
+def _bring_up_to_date(engine: sa.Engine) -> None:
     try:
         with engine.connect() as connection:
             if _is_known(current_revision(connection)):
                 return
     except sa.exc.OperationalError as error:
+        if no_room(error) is not None:
+            raise
         reason = " ".join(str(error.orig).split())[:200]
         raise Unavailable(f"the database cannot be opened: {reason}") from None
     with engine.execution_options(writes=True).connect() as connection, connection.begin():
