@@ -5,6 +5,7 @@ learns the words of the measured song, so that most of them are one token, as th
 """
 
 import json
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +28,6 @@ from acestep_serverless.engines.acestep.wishes import Wish
 from acestep_serverless.engines.base import Planning
 from acestep_serverless.engines.extras import SongText
 
-_SMALL = 0.02
 END, TURN_START, TURN_END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 _TURNS = (
     "{%- for message in messages %}"
@@ -124,9 +124,15 @@ def _tokenizer(codes: int) -> Qwen2Tokenizer:
 
 
 def _filled(module: Any, device: str, kind: torch.dtype) -> Any:
-    """Give an empty module small random numbers; its buffers are as they should be."""
+    """Give an empty module random numbers that keep a signal as loud as it is, as training does: what is rounded in one
+    layer then matters in the song. Norms change nothing, biases are zero; buffers are as they should be."""
     for name, parameter in list(module.named_parameters()):
-        value = torch.empty(parameter.shape, dtype=kind, device=device).uniform_(-_SMALL, _SMALL)
+        value = torch.empty(parameter.shape, dtype=kind, device=device)
+        if parameter.ndim > 1:
+            inputs = parameter[0].numel()
+            value.uniform_(-math.sqrt(3 / inputs), math.sqrt(3 / inputs))
+        else:
+            value.fill_(0.0 if name.endswith("bias") else 1.0)
         set_module_tensor_to_device(module, name, device, value=value, dtype=kind)
     for buffer in module.buffers():
         buffer.data = buffer.data.to(device, kind if buffer.is_floating_point() else buffer.dtype)
