@@ -17,6 +17,7 @@ from acestep_serverless.fleet.fleet import Fleet
 from acestep_serverless.fleet.launcher import ProcessLauncher
 from acestep_serverless.fleet.policy import ENDING_PATIENCE, LONG_LIFE, FleetPolicy, pause_after
 from acestep_serverless.settings import Settings
+from scripted_endpoint import Answer, ScriptedEndpoint
 
 
 def test_the_fleet_starts_what_is_missing_and_a_dead_worker_is_replaced_and_told(yard):
@@ -85,6 +86,18 @@ def test_a_program_that_cannot_be_started_ends_neither_the_fleet_nor_its_count(g
         moved.ahead += 31
     end_fleets([fleet], 0.0, time.sleep, moved.clock)
     client.close()
+
+
+def test_a_worker_says_once_that_its_gateway_is_away_and_for_how_long_it_tries_again():
+    endpoint, told = ScriptedEndpoint(), []
+    away, here = Answer({"error": "later"}, 503), {"worker_id": "w1", "token": "t", "heartbeat_ms": 4000}
+    endpoint.says("POST workers", away, away, here)
+    try:
+        with contextlib.closing(GatewayClient(endpoint.url, "ace-step", KEY)) as client:
+            assert client.enrol("w1", told=told.append).token == "t"
+    finally:
+        endpoint.close()
+    assert told == ["the gateway answered 503: later; trying again for 60 s"]
 
 
 def test_an_end_that_was_wanted_is_no_death(yard):

@@ -105,7 +105,7 @@ def _enrol(settings: Settings, worker_id: str, *, fleet_id: str | None) -> tuple
     """Enrol; the gateway says how often it wants a sign of life (ms), since its leases are made for that."""
     gateway = GatewayClient(settings.gateway, settings.endpoint_id, settings.worker_key.get_secret_value())
     try:
-        enrolment = gateway.enrol(worker_id, fleet_id=fleet_id)
+        enrolment = gateway.enrol(worker_id, fleet_id=fleet_id, told=LOG.warning)
     finally:
         gateway.close()
     link = GatewayLink(settings.gateway, settings.endpoint_id, worker_id, enrolment.token)

@@ -4,7 +4,7 @@ Not on the way of any job, so it is synchronous and patient: a gateway that is j
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,19 +47,25 @@ class GatewayClient:
         *,
         fleet_id: str | None = None,
         patience_seconds: float = 60.0,
+        told: Callable[[str], object] = lambda sentence: None,
     ) -> Enrolment:
         """Enrol under a fresh id, waiting up to `patience_seconds` for a gateway that is not up yet.
 
-        `fleet_id` names the fleet of a `serve` that the worker belongs to and ends with.
+        `fleet_id` names the fleet of a `serve` that the worker belongs to and ends with. `told` gets one sentence, at
+        the first attempt that fails and is not the last.
         """
         deadline = time.monotonic() + patience_seconds
         body = {"worker_id": worker_id, "fleet_id": fleet_id}
+        waiting = False
         while True:
             try:
                 answer = self._ask("POST", "", body)
-            except PeerUnreachable:
+            except PeerUnreachable as error:
                 if time.monotonic() > deadline:
                     raise
+                if not waiting:
+                    told(f"{error}; trying again for {patience_seconds:g} s")
+                waiting = True
                 time.sleep(0.5)
             else:
                 return Enrolment(answer["worker_id"], answer["token"], answer["heartbeat_ms"])
