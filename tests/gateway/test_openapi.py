@@ -133,3 +133,14 @@ async def test_a_wrong_method_is_told_all_that_the_path_has(house):
     answers = {name: await house.http.options(f"/v2/ace-step/{name}") for name in known}
     assert {answer.status_code for answer in answers.values()} == {405}
     assert {name: set(answer.headers["allow"].split(", ")) for name, answer in answers.items()} == known
+    assert answers["batch"].json() == {"error": "this path takes GET, POST, not OPTIONS"}
+
+
+async def test_a_misspelt_operation_is_told_which_there_are(house):
+    told = (await house.post("runn")).json()["error"].partition("there are ")[2].split(", ")
+    assert {"run", "runsync", "status/{job_id}", "cancel/{job_id}", "batch", "health"} <= set(told)
+    assert len(told) == len({name.partition("/")[0] for name in told})
+    elsewhere = await house.http.get("/runn")
+    assert (elsewhere.status_code, "/openapi.json" in elsewhere.json()["error"]) == (404, True)
+    unnamed = await house.http.get("/v1/audio")
+    assert (unnamed.status_code, unnamed.json()["error"].partition(":")[0]) == (400, "filename")

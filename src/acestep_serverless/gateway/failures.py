@@ -31,6 +31,10 @@ STATUS_CODES: dict[type[AcestepServerlessError], int] = {
 }
 
 
+BASE = "/v2/{endpoint_id}/"
+"""What the paths of all operations of an endpoint begin with."""
+
+
 def say(code: int, sentence: str, headers: Mapping[str, str] | None = None) -> Response:
     """Answer with a code and one sentence."""
     return Response(dump({"error": sentence}), code, headers, "application/json")
@@ -44,7 +48,25 @@ async def _answer(_request: Request, error: Exception) -> Response:
 
 async def _answer_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return say(error.status_code, str(error.detail), headers_of(request, error))
+    headers = headers_of(request, error)
+    return say(error.status_code, _in_words(request, error, headers.get("Allow", "")), headers)
+
+
+def _in_words(request: Request, error: HTTPException, allowed: str) -> str:
+    """Say more than the framework does of a path that no route has, or that has no such method."""
+    if error.status_code == 405:
+        return f"this path takes {allowed}, not {request.method[:16]}"
+    if error.status_code != 404:
+        return str(error.detail)
+    if request.url.path.startswith("/v2/"):
+        return f"there is no such operation; below /v2/ENDPOINT_ID there are {', '.join(_operations(request.app))}"
+    return "there is nothing at this path; operations are below /v2/ENDPOINT_ID, and /openapi.json describes them"
+
+
+def _operations(app: FastAPI) -> list[str]:
+    """Name each operation of an endpoint once, by the first of its described paths."""
+    operations = [path.removeprefix(BASE) for path in app.openapi()["paths"] if path.startswith(BASE)]
+    return list({path.partition("/")[0]: path for path in reversed(operations)}.values())[::-1]
 
 
 async def _answer_nobody(_request: Request, _error: Exception) -> Response:

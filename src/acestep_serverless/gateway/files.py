@@ -82,6 +82,8 @@ async def audio(
     parts: PartsHere, endpoints: Annotated[frozenset[str], Depends(_opened)], filename: str = ""
 ) -> SentFile:
     """Send a song, or its MIDI or LRC file, whole or by `Range`, to a key of the endpoint that made it."""
+    if not filename:
+        raise InputError([FieldProblem("filename", "nothing", "must be the name that stands in the file of a song")])
     return _sent(await parts.shelf.find(filename, endpoints))
 
 
