@@ -2,10 +2,12 @@
 
 import itertools
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 from generation import BASE, TURBO, Parts
+from test_loading import ON_CPU
 from tiny import tiny
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import Qwen3Config, Qwen3ForCausalLM
@@ -19,6 +21,7 @@ from acestep_serverless.engines.acestep.speed import (
     measure,
     rehearsed,
     row,
+    whole,
 )
 from acestep_serverless.engines.acestep.work import decoder_work, step_work
 from acestep_serverless.errors import SettingsError
@@ -123,6 +126,13 @@ def test_in_eight_bits_the_distance_to_the_exact_song_is_told_as_well() -> None:
     assert 1e-4 < run.error < 0.05
     line = as_json([run], parts.placement, rate)
     assert (line["int8"], line["runs"][0]["error"]) == (True, run.error)
+
+
+def test_a_model_that_comes_in_parts_is_not_measured() -> None:
+    here = replace(ON_CPU, device="cuda:0")
+    assert whole("turbo", here) is here
+    with pytest.raises(SettingsError, match=r"shape: xl-base does not fit whole on cuda:0; choose a smaller one"):
+        whole("xl-base", replace(here, offload="parts"))
 
 
 def test_the_planner_s_shape_is_one_of_the_published() -> None:

@@ -128,7 +128,15 @@ def placed(shape: str, device: str, precision: str = "auto") -> tuple[Placement,
         raise SettingsError(f"shape: must be one of {', '.join(SHAPES)}, got {shape!r}")
     burden = replace(published_burden(SHAPES[shape]), planners={})
     placement = place(this_machine(), burden, EngineOptions(planner="none", device=device, precision=precision))
-    return placement, random_components(SHAPES[shape], placement)
+    return whole(shape, placement), random_components(SHAPES[shape], placement)
+
+
+def whole(shape: str, placement: Placement) -> Placement:
+    """Give the placement of a model that stays where it computes. Raises SettingsError for one in parts: the way of the
+    parts to the GPU would be measured instead."""
+    if placement.offload == "none":
+        return placement
+    raise SettingsError(f"shape: {shape} does not fit whole on {placement.device}; choose a smaller one, or device cpu")
 
 
 def rehearsed(size: str, placement: Placement) -> Rehearsal | None:
