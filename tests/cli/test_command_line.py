@@ -110,8 +110,9 @@ def test_a_settings_file_that_is_not_there_or_not_toml_is_said_in_one_line(tmp_p
 def test_doctor_finds_this_machine_fit_and_says_which_engine_is_used(tmp_path: Path) -> None:
     done = program(tmp_path, "doctor")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "engine in use: sketch" in done.stdout
+    assert "engine in use: sketch: auto takes it: the acestep engine is not available here (see above)" in done.stdout
     assert "engine acestep" in done.stdout
+    assert done.stdout.count("no weights of") == 1
 
 
 def test_doctor_speaks_json_on_one_line(tmp_path: Path) -> None:

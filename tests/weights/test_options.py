@@ -50,5 +50,5 @@ def test_the_folder_that_was_set_is_named_when_nothing_is_there(tmp_path: Path) 
         build_engine(settings, {})
     findings = {finding.name: finding for finding in examine(settings)}
     assert (findings["engine acestep"].well, findings["engine acestep"].needed) == (False, True)
-    assert findings["engine in use"].text.startswith("none: no weights of acestep-v15-turbo")
+    assert findings["engine in use"].text.startswith("none: see above")
     assert "weights" not in findings

@@ -149,6 +149,12 @@ def test_auto_says_why_it_takes_the_sketch(tmp_path: Path) -> None:
     assert "no weights of acestep-v15-turbo" in nowhere.why
 
 
+def test_packages_are_asked_for_before_gigabytes_of_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("acestep_serverless.engines.EXTRA", ("json", "no_such_package_here"))
+    with pytest.raises(EngineUnavailable, match=r"^no_such_package_here is not .* pip .*; after that: no weights of"):
+        choose_engine("acestep", EngineOptions(models_dir=tmp_path))
+
+
 def test_auto_takes_the_model_when_its_weights_and_its_packages_are_here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

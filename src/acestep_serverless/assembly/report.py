@@ -35,12 +35,15 @@ class Finding:
 def examine(settings: Settings) -> list[Finding]:
     """Look at everything that a song needs."""
     options = engine_options(settings)
+    acestep = list(_acestep(options, needed=settings.engine == "acestep"))
     chosen, why = _choice(settings.engine, options)
+    if not acestep[0].well:
+        why = why.replace(acestep[0].text, "see above")  # A long sentence with commands is said once.
     return [
         Finding("program", True, f"acestep-serverless {__version__}, Python {platform.python_version()}"),
         _package("runpod", "the worker loop", "pip install 'runpod>=1.12'"),
         _sketch(needed=chosen == "sketch"),
-        *_acestep(options, needed=settings.engine == "acestep"),
+        *acestep,
         Finding("engine in use", True, f"{chosen}: {why}"),
         _disk(settings),
     ]

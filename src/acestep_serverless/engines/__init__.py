@@ -62,10 +62,15 @@ def find_acestep(options: EngineOptions) -> str:
     """Say which weights the acestep engine would load. Raises EngineUnavailable with what mends it."""
     from acestep_serverless.engines.acestep.search import find
 
-    model = find(options).model(options.model)
-    absent = [package for package in EXTRA if find_spec(package) is None]
+    absent = ", ".join(package for package in EXTRA if find_spec(package) is None)
+    try:
+        model = find(options).model(options.model)
+    except EngineUnavailable as error:
+        if absent:  # Packages first: nobody should fetch gigabytes to learn that they are of no use yet.
+            raise EngineUnavailable(f"{absent} is not installed; run: {INSTALL}; after that: {error}") from None
+        raise
     if absent:
-        raise EngineUnavailable(f"{model.name} was found, but {', '.join(absent)} is not installed; run: {INSTALL}")
+        raise EngineUnavailable(f"{model.name} was found, but {absent} is not installed; run: {INSTALL}")
     return f"{model.name} was found ({model.place})"
 
 
