@@ -72,7 +72,7 @@ def test_the_pages_tools_and_numbers_are_the_servers() -> None:
 def test_the_pages_flags_are_the_programs(capsys: pytest.CaptureFixture[str]) -> None:
     import typer
 
-    from acestep_serverless.mcp.__main__ import PROGRAM
+    from acestep_serverless.mcp.program import PROGRAM
 
     command: Any = typer.main.get_command(PROGRAM)
     flags = {option for parameter in command.params for option in parameter.opts}

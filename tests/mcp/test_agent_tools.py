@@ -192,6 +192,14 @@ async def test_over_http_agents_of_this_machine_are_served_and_web_pages_of_othe
         process.communicate(timeout=60)
 
 
+@pytest.mark.parametrize("module", ["acestep_serverless.mcp", "acestep_serverless"])
+def test_ctrl_c_while_the_program_is_imported_ends_it_quietly(module: str, tmp_path: Path) -> None:
+    interrupted = "lambda event, words: event == 'import' and words[0] == 'typer' and os.kill(os.getpid(), 2)"
+    run = f"import os, runpy, sys; sys.addaudithook({interrupted}); runpy.run_module({module!r}, run_name='__main__')"
+    done = subprocess.run([sys.executable, "-c", run], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
 def test_without_the_extra_the_command_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

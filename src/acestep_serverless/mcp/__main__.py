@@ -1,74 +1,20 @@
-"""How is the server for agents started? `acestep-serverless mcp`, which hands over to this program."""
+"""How is the server for agents started? `acestep-serverless mcp` hands over to this file, which Ctrl-C ends quietly."""
 
-import asyncio
-import sys
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
-from acestep_serverless.assembly.reach import here
-from acestep_serverless.errors import AcestepServerlessError
-from acestep_serverless.logs import configure_logs
-from acestep_serverless.settings import Settings
-
-PROGRAM = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-LOOPBACK = "127.0.0.1"
-
-
-@PROGRAM.command()
-def serve_tools(
-    endpoint: Annotated[
-        str | None,
-        typer.Option(metavar="URL", help="an endpoint's URL, ours or Runpod's; without one songs are made here"),
-    ] = None,
-    endpoint_id: Annotated[
-        str | None, typer.Option(help="which endpoint there, if the URL does not end with it")
-    ] = None,
-    key_file: Annotated[Path | None, typer.Option(help="file with the endpoint's key and nothing else")] = None,
-    engine: Annotated[str | None, typer.Option(help="without --endpoint: auto, sketch or acestep")] = None,
-    output: Annotated[Path, typer.Option(help="folder for the songs that are fetched")] = Path("outputs"),
-    http: Annotated[
-        int | None,
-        typer.Option(min=0, max=65_535, metavar="PORT", help="speak HTTP on this port of 127.0.0.1, at /mcp"),
-    ] = None,
-) -> None:
-    """Give AI agents tools to make music, over the Model Context Protocol: on standard input and output, or HTTP."""
-    configure_logs("WARNING")
-    asyncio.run(_serve(endpoint, endpoint_id, key_file, engine, output, http))
-
-
-async def _serve(
-    endpoint: str | None,
-    endpoint_id: str | None,
-    key_file: Path | None,
-    engine: str | None,
-    output: Path,
-    http: int | None,
-) -> None:
-    from acestep_serverless.mcp.acting import Acting
-    from acestep_serverless.mcp.server import build_server
-    from acestep_serverless.mcp.transports import on_http, on_standard_streams
-
-    opened = here(endpoint, endpoint_id, key_file, engine, lambda: Settings.load(engine=engine))
-    async with opened as songs:
-        server = build_server(Acting(songs, output))
-        await (on_standard_streams(server) if http is None else on_http(server, LOOPBACK, http))
+import os
+import signal
 
 
 def main() -> None:
-    """Run the program: errors that are ours are one line on standard error, exit code 1."""
-    try:
-        PROGRAM(prog_name="acestep-serverless mcp")
-    except AcestepServerlessError as error:
-        sys.exit(f"acestep-serverless: {error}")
-    except ImportError as error:
-        if (error.name or "").partition(".")[0] not in ("mcp", "mcp_types", "jsonschema"):
-            raise
-        sys.exit(
-            "acestep-serverless: the server for agents needs the extra [mcp]; run: "
-            f"{sys.executable} -m pip install 'acestep-serverless[mcp]'"
-        )
+    """Run the program. Until it is imported, which takes a second, Ctrl-C ends this process on the spot: what is raised
+    in the middle of an import may be swallowed or come out as another error."""
+    watched = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if watched:
+        signal.signal(signal.SIGINT, lambda *_: os._exit(128 + signal.SIGINT))
+    from acestep_serverless.mcp import program
+
+    if watched:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    program.main()
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """On which road do agents come? Standard input and output of a program that they start, or HTTP on this machine."""
 
+import asyncio
 import sys
 from typing import Any
 
@@ -19,6 +20,7 @@ async def on_http(server: Server[Any], host: str, port: int) -> None:
     app = server.streamable_http_app(host=host)
     config = uvicorn.Config(app, host=host, port=port, log_level="warning")
     serving = _Announced(config)
+    await asyncio.sleep(0)  # Where a Ctrl-C of meanwhile takes effect, before anything is open.
     await serving.serve()
 
 
