@@ -71,6 +71,8 @@ def test_every_setting_can_be_set_by_its_variable(monkeypatch: pytest.MonkeyPatc
         ({"gateway": "10.0.0.5"}, "gateway"),
         ({"workers": "many"}, "workers: must be a whole number from 0 to 64, got 'many'"),
         ({"retention_hours": 0}, "retention_hours: must be a number above 0, and at most 8760, got 0"),
+        ({"workers": True}, "workers: must be a whole number from 0 to 64, got True"),
+        ({"endpoints": {"jazz": {"max_workers": False}}}, "jazz.max_workers: must be a whole number from 1 to 64"),
         ({"lenient": "perhaps"}, "lenient: must be true or false, got 'perhaps'"),
         ({"device": "gpu"}, "device: must suit its meaning (where it computes: auto, cpu, cuda or cuda:N), got 'gpu'"),
         ({"heartbeat_seconds": 20}, "lease_seconds must be at least twice heartbeat_seconds"),

@@ -20,6 +20,7 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -55,6 +56,13 @@ BaseUrl = Annotated[str, AfterValidator(_base_url)]
 """The URL below which a server's paths lie; "" for none. Raises ValueError for what is no such URL."""
 
 
+def _no_truth(settings: type[BaseModel], value: object, info: ValidationInfo) -> object:
+    """Refuse true and false where a number is wanted: they would be taken for 1 and 0."""
+    if isinstance(value, bool) and _numbers(settings.model_fields[str(info.field_name)]):
+        raise ValueError("must be a number")
+    return value
+
+
 class EndpointSettings(BaseModel):
     """What one endpoint of a gateway may have otherwise than the default one; what is unset is as there."""
 
@@ -73,6 +81,8 @@ class EndpointSettings(BaseModel):
     worker_jobs: int | None = Field(None, ge=1, le=100)
     execution_timeout_seconds: int | None = Field(None, ge=5, le=604_800)
     rate_limits: dict[str, str] | None = None
+
+    _numbers_only = field_validator("*", mode="before")(classmethod(_no_truth))
 
 
 class Settings(BaseSettings):
@@ -199,6 +209,8 @@ class Settings(BaseSettings):
     drain_seconds: float = Field(5.0, ge=0, le=3_600, description="how long an ending fleet waits for running jobs")
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR")
     log_json: bool = Field(False, description="one JSON object a line instead of text")
+
+    _numbers_only = field_validator("*", mode="before")(classmethod(_no_truth))
 
     @field_validator("api_keys", mode="before")
     @classmethod
