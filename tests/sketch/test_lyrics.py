@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acestep_serverless.engines.sketch.lyrics import Line, LyricSection, parse_lyrics, section_name
+from acestep_serverless.engines.sketch.lyrics import Line, LyricSection, parse_lyrics, said_of_tags, section_name
 from acestep_serverless.engines.sketch.voice.counting import line_syllables
 
 
@@ -57,6 +57,14 @@ def test_tagged_lyrics_keep_their_order_and_lines():
         LyricSection("verse", (Line("Walking alone", 4), Line("under the moon", 4))),
         LyricSection("chorus", (Line("Oh oh oh", 3),)),
     )
+
+
+def test_a_tag_that_is_not_closed_is_sung_and_named():
+    text = "[Verse]\nhello [you]\n[Chorus\nsunshine\n【副歌\n[a] b\n[\n["
+    assert [line.text for section in parse_lyrics(text) for line in section.lines][1] == "[Chorus"
+    told = said_of_tags(text)
+    assert [warning.split("'")[1] for warning in told] == ["[Chorus", "【副歌"]
+    assert said_of_tags("[Verse 1]\nhello\n[Chorus - loud]\nsun (oh [yeah])") == ()
 
 
 def test_text_before_the_first_tag_is_a_verse():

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from acestep_serverless.engines.base import GenerationRequest
 from acestep_serverless.engines.sketch.brief import Brief, make_brief
+from acestep_serverless.engines.sketch.lyrics import said_of_tags
 from acestep_serverless.engines.sketch.parts_bass import bass_part
 from acestep_serverless.engines.sketch.parts_build import sweep_part
 from acestep_serverless.engines.sketch.parts_chords import comping_part, pad_part
@@ -115,7 +116,7 @@ def compose(request: GenerationRequest, seed: int) -> Composition:
         vocals=vocals(sheet, tune.sung),
         understood=brief.understood,
     )
-    return Composition(score, sheet.plan.warnings + said_of_the_voice(brief))
+    return Composition(score, sheet.plan.warnings + said_of_tags(request.lyrics) + said_of_the_voice(brief))
 
 
 def said_of_the_voice(brief: Brief) -> tuple[str, ...]:

@@ -22,6 +22,8 @@ TAG_NAMES: tuple[tuple[str, str], ...] = (
     (r"outro|end|ending|coda|fade", "outro"),
     (r"inst|instrumental|solo|interlude|.* solo|.* break|.* interlude", "instrumental"),
 )
+# What no closing bracket follows is a line of words, whatever was meant.
+UNCLOSED = re.compile(r"^\s*[\[\u3010][^\]\u3011]*$")
 # More syllables than this are sung in several breaths.
 LONGEST_LINE = 20
 PAUSE = re.compile(r"[,;:.!?\u3001\u3002\uff0c\u060c]\s*")
@@ -54,6 +56,14 @@ def section_name(tag: str) -> str:
         if re.match(rf"(?:{pattern})\b", words):
             return name
     return "verse"
+
+
+def said_of_tags(text: str) -> tuple[str, ...]:
+    """What the writer of the lyrics should know: which lines look like tags and are sung, since they are not closed."""
+    unclosed = [line.strip() for line in text.splitlines() if UNCLOSED.match(line) and line_syllables(line)]
+    return tuple(
+        f"lyrics: {line[:40]!r} is taken as words, not as a tag: it has no closing bracket" for line in unclosed[:3]
+    )
 
 
 def breaths(text: str, count: Count) -> list[str]:
