@@ -97,6 +97,7 @@ def test_a_cpu_computes_in_what_it_multiplies_itself_with_the_smallest_planner(f
 def test_eight_bits_are_for_a_cpu_that_multiplies_bytes(found: Found) -> None:
     able = placed(found, replace(SERVER_CPU, cpu_bytes=True), precision="int8")
     assert (able.eight_bits, able.dtype, able.codec_dtype) == (True, "bfloat16", "bfloat16")
+    assert not any("compile" in reason for reason in able.reasons)
     older = placed(found, replace(LAPTOP, cpu_bytes=True), precision="int8")
     assert (older.eight_bits, older.dtype) == (True, "float32")
     assert not placed(found, replace(SERVER_CPU, cpu_bytes=True)).eight_bits

@@ -149,7 +149,7 @@ def _on_cpu(machine: Machine, burden: Burden, wishes: EngineOptions, why: str = 
     # Small before large: on a CPU a planner's every token reads all of its weights.
     planner = _chosen(burden, wishes, machine.memory - needed, dtype, smallest=True, reasons=reasons)
     compiled = wishes.compile == "on"
-    if not compiled:
+    if not compiled and not eight_bits:
         reasons.append("not compiled: on a CPU that takes half a minute at every start; set compile to on to have it")
     room = machine.memory - weights(burden.parts, dtype)
     positions = _positions(burden, planner, dtype, room)
