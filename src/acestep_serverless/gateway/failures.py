@@ -58,7 +58,7 @@ def _in_words(request: Request, error: HTTPException, allowed: str) -> str:
         return f"this path takes {allowed}, not {request.method[:16]}"
     if error.status_code != 404:
         return str(error.detail)
-    if request.url.path.startswith("/v2/"):
+    if str(request.scope["path"]).startswith("/v2/"):  # `request.url` cannot be built from every path that comes.
         return f"there is no such operation; below /v2/ENDPOINT_ID there are {', '.join(_operations(request.app))}"
     return "there is nothing at this path; operations are below /v2/ENDPOINT_ID, and /openapi.json describes them"
 
