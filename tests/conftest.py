@@ -1,6 +1,7 @@
 """Fixtures of every room's tests: a real PostgreSQL, and the URLs of fresh databases of both kinds."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from postgresql_server import PostgreSQL
 
 os.environ["HF_HUB_CACHE"] = os.devnull
 """Nobody's own weights: the engine "auto" must lead to the same one on every machine."""
+signal.signal(signal.SIGINT, signal.default_int_handler)
+"""A shell starts what runs in its background deaf to Ctrl-C, and so would be every program that a test starts."""
 
 
 @pytest.fixture(scope="session")

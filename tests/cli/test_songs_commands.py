@@ -229,11 +229,14 @@ def test_ctrl_c_ends_the_command_and_leaves_the_job(endpoint: ScriptedEndpoint, 
     endpoint.says(f"GET status/{JOB_ID}", QUEUED)
     installed = Path(sys.executable).with_name("acestep-serverless")
     command = [installed, "generate", "x", *at(endpoint)]
-    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    assert process.stderr.readline().startswith(f"job {JOB_ID} at ")
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            assert process.stderr.readline().startswith(f"job {JOB_ID} at ")
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == exits.INTERRUPTED.code
     assert "interrupted" in said
     assert "Traceback" not in said
