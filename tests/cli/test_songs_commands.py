@@ -57,6 +57,20 @@ def test_one_song_is_made_saved_and_told_without_its_key(
     assert "secret" not in said.out + said.err
 
 
+def test_every_input_field_is_a_flag(program: Program, endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
+    words = ("x", "--bpm", "70", "--key-scale=C major", "--thinking", "true", "--lyrics", "--bpm", "-o", "songs")
+    assert program("generate", *words, *at(endpoint)).code == 0
+    sent = endpoint.asked[0].json["input"]
+    assert (sent["bpm"], sent["key_scale"], sent["thinking"], sent["lyrics"]) == (70, "C major", True, "--bpm")
+    assert (tmp_path / "songs" / f"{JOB_ID}.mp3").read_bytes() == SONG
+    words = ("x", "--use-format", "-o", "songs", "--repainting-end", "-1")
+    assert program("generate", *words, *at(endpoint)).code == 0
+    sent = [asked.json["input"] for asked in endpoint.asked if asked.method == "POST"][-1]
+    assert (sent["use_format"], sent["repainting_end"]) == (True, -1)
+    assert "must be NAME=VALUE" in program("generate", "x", "--bpm", *at(endpoint)).err
+    assert "No such option: --tempo" in program("generate", "x", "--tempo", "70").err
+
+
 def test_a_file_of_this_machine_is_worked_on(program: Program, endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
     (tmp_path / "take.mp3").write_bytes(SONG)
     said = program("generate", "x", "--task-type", "cover", "--src-audio", "take.mp3", "--json", *at(endpoint))

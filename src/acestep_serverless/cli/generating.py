@@ -39,7 +39,7 @@ KeyFile = Annotated[
         help=f"file with the endpoint's key and nothing else; or set {PREFIX}API_KEY, for Runpod RUNPOD_API_KEY"
     ),
 ]
-Output = Annotated[Path, typer.Option("--output", help="folder for the songs")]
+Output = Annotated[Path, typer.Option("--output", "-o", help="folder for the songs")]
 
 
 def _words_of(*words: str) -> Any:
@@ -64,7 +64,8 @@ def generate(
     ] = None,
     reference_audio: Annotated[str | None, typer.Option(help="audio to sound like, given in the same ways")] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="any other input field (docs/api.md)")
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="any other input field (docs/api.md); --bpm 96 does too"),
     ] = None,
     file: Annotated[
         Path | None, typer.Option("--from", help="YAML, JSON or JSON lines: one input, or a list of many")

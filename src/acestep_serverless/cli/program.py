@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from acestep_serverless import __version__
+from acestep_serverless.cli.fields import FieldsCommand
 from acestep_serverless.cli.flags import AsJson, DataDir, EndpointId, EngineName, Host, Port, described
 from acestep_serverless.cli.following import cancel, download, status
 from acestep_serverless.cli.generating import generate
@@ -113,7 +114,7 @@ def acestep_api(
     serve_api(Settings.load(data_dir=data_dir, engine=engine), host, port)
 
 
-PROGRAM.command(short_help="Make songs, here or at an endpoint.")(generate)
+PROGRAM.command(cls=FieldsCommand, short_help="Make songs, here or at an endpoint.")(generate)
 PROGRAM.command(short_help="Show jobs at an endpoint.")(status)
 PROGRAM.command(short_help="Cancel jobs at an endpoint.")(cancel)
 PROGRAM.command(short_help="Save the songs of jobs at an endpoint.")(download)
