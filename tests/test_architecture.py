@@ -18,7 +18,7 @@ PACKAGE = "acestep_serverless"
 SOURCE = ROOT / "src" / PACKAGE
 
 FLOORS = (
-    ("errors", "clock", "settings", "logs"),
+    ("errors", "clock", "settings", "logs", "interrupts"),
     ("contract", "access", "outbound"),
     ("audio", "artifacts", "database"),
     ("jobs", "registry", "engines", "client"),
